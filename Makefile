@@ -1,0 +1,61 @@
+# Everything runs in .venv, which the first target that needs it makes. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LISTEN ?= 127.0.0.1:9092
+DATA   ?= ./kov-data
+
+.PHONY: help run demo test test-all test-java lint types contracts proto proto-check bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing kov into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "installing the test tools into $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(VENV)/.runtime ## serve Kafka producers on LISTEN (127.0.0.1:9092), data in DATA (./kov-data)
+	@exec $(BIN)/kov serve --listen $(LISTEN) --data $(DATA)
+
+demo: $(VENV)/.demo ## two real producers write, the records are read back twice
+	@$(BIN)/kov demo
+
+test: $(VENV)/.dev ## the tests with Python clients only
+	$(BIN)/pytest -q -m "not slow and not java"
+
+test-all: $(VENV)/.dev ## also the long tests and the Java producer
+	$(BIN)/pytest -q
+
+test-java: $(VENV)/.dev ## Apache Kafka's own Java producer; needs a JDK and Maven
+	$(BIN)/pytest -q -m java
+
+lint: $(VENV)/.dev ## ruff, and whether the generated code is current
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python proto/generate.py --check
+
+types: $(VENV)/.dev ## strict mypy
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev ## which package may import which
+	$(BIN)/lint-imports
+
+proto: $(VENV)/.dev ## regenerate varlog_client/pb and kov/pb
+	$(BIN)/python proto/generate.py
+
+bench: $(VENV)/.dev ## the first figures of docs/performance.md
+	$(BIN)/python bench/produce.py
+
+clean: ## remove the virtual environment and caches (never your data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,1 @@
+"""An asyncio client of Varlog: read `Log` first, then `LogStreamAppender`."""

@@ -1,0 +1,104 @@
+"""Everything this package raises or hands to a callback.
+
+Misuse (`ValueError`, `Closed`) is apart from what the cluster did. Of an append that ended without an
+answer only one question matters, and the type answers it: `AppendRefused` was certainly not stored,
+`AppendUnknown` may be stored now, later, or never.
+"""
+
+from __future__ import annotations
+
+from varlog_client.types import LLSN, LogStreamId, StorageNodeId, TopicId
+
+
+class VarlogError(Exception):
+    """The root of this tree."""
+
+
+class Closed(VarlogError):
+    """The object was closed by its owner; nothing was sent."""
+
+
+class NotFound(VarlogError):
+    """The cluster knows no such topic, log stream or storage node."""
+
+
+class AlreadyExists(VarlogError):
+    """The id or the address is taken."""
+
+
+class FailedPrecondition(VarlogError):
+    """The cluster is not in a state that allows the call."""
+
+
+class InvalidArgument(VarlogError):
+    """The cluster refused the call's values."""
+
+
+class Unavailable(VarlogError):
+    """No server that could answer was reached in time; trying again later may help."""
+
+
+class Internal(VarlogError):
+    """A server answered with a status that this package doesn't explain."""
+
+
+class Trimmed(VarlogError):
+    """The range asked for begins in a part of the log stream that was trimmed."""
+
+    def __init__(self, topic_id: TopicId, log_stream_id: LogStreamId, begin: LLSN) -> None:
+        super().__init__(f"log stream {log_stream_id} of topic {topic_id}: {begin} was trimmed")
+        self.topic_id = topic_id
+        self.log_stream_id = log_stream_id
+        self.begin = begin
+
+
+class Corrupt(VarlogError):
+    """A server broke the protocol: a gap in a range, or as many results as nobody asked for."""
+
+
+class AppendError(VarlogError):
+    """The end of an append that got no result; `log_stream_id` is where it was sent."""
+
+    def __init__(self, message: str, *, log_stream_id: LogStreamId) -> None:
+        super().__init__(f"log stream {log_stream_id}: {message}")
+        self.log_stream_id = log_stream_id
+
+
+class AppendRefused(AppendError):
+    """Certainly not stored, now or later."""
+
+
+class Sealed(AppendRefused):
+    """The log stream, or its replica on this storage node, takes no appends until it is unsealed."""
+
+
+class NotPrimary(AppendRefused):
+    """The storage node holds a backup: the metadata read before is out of date."""
+
+    def __init__(self, message: str, *, log_stream_id: LogStreamId, storage_node_id: StorageNodeId) -> None:
+        super().__init__(message, log_stream_id=log_stream_id)
+        self.storage_node_id = storage_node_id
+
+
+class NoSuchLogStream(AppendRefused):
+    """The storage node has no replica of the log stream."""
+
+
+class AppendNotSent(AppendRefused):
+    """The appender ended before the batch was written to the stream."""
+
+
+class AppendUnknown(AppendError):
+    """The batch was sent and not answered. It may be stored now, or be stored later."""
+
+
+class StreamBroken(AppendUnknown):
+    """The connection or the storage node went away."""
+
+
+class CallTimeout(AppendUnknown):
+    """The answer did not come within the appender's call timeout."""
+
+
+class AppenderClosed(AppendUnknown):
+    """The appender was closed by its owner while the batch was in flight."""
