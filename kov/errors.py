@@ -7,6 +7,7 @@ and answered with `unknown_server_error`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,12 +38,19 @@ class KafkaError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """Where a partition's writer can be found: the hint of KIP-951 beside code 6."""
+    """Where a partition's writer can be found: the hint of KIP-951 beside code 6.
+
+    `addresses`: listener name to the advertised "host:port".
+    """
 
     node_id: int
     epoch: int
-    host: str
-    port: int
+    addresses: Mapping[str, str]
+
+    def address(self, listener: str) -> tuple[str, int] | None:
+        """Host and port for clients of `listener`; None where the writer named none."""
+        host, _, port = self.addresses.get(listener, "").rpartition(":")
+        return (host.strip("[]"), int(port)) if host and port.isdigit() else None
 
 
 class NotLeader(KafkaError):

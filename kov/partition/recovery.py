@@ -1,0 +1,79 @@
+"""From the log alone to the state of a partition: find where to begin, then fold forward.
+
+Opening for writing, reading and the tools all come this way.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kov.entries import ControlEntry, Entry, unpack
+from kov.partition import control
+from kov.partition.fold import Fold, Unusable
+from kov.partition.identity import PartitionIdentity
+from kov.partition.stream import Stream
+from kov.partition.view import View
+from varlog_client.types import LogStreamState
+
+FIRST_WINDOW: Final = 64
+GROWTH: Final = 4
+
+
+class NoStart(Unusable):
+    """The stream was trimmed, and what is left holds no control entry to begin with."""
+
+    def __init__(self, stream: Stream, first: int) -> None:
+        super().__init__(
+            f"{stream} was trimmed up to {first - 1} and no snapshot behind that tells what was lost: "
+            "its records can't be numbered"
+        )
+
+
+async def load(stream: Stream, partition: PartitionIdentity, view: View, extent: LogStreamState) -> None:
+    """Fills an empty `view` from the newest usable control entry and everything behind it.
+
+    Reads back from the tail in growing steps. Raises `Unusable` and what reading raises; `view` is
+    unchanged then.
+    """
+    last = extent.last.llsn
+    first = extent.first.llsn or last + 1
+    entries: list[Entry] = []  # of [begin, last]
+    begin, window = last + 1, FIRST_WINDOW
+    while True:
+        fold = _restore(entries, begin, partition)
+        if fold is None and begin <= first:
+            if first > 1:
+                raise NoStart(stream, first)
+            fold = Fold(partition)
+        if fold is not None:
+            break
+        wanted = max(first, _wanted(entries, begin, partition) or begin - window)
+        entries = await _read(stream, wanted, begin) + entries
+        begin, window = wanted, window * GROWTH
+    for llsn in range(fold.position.llsn + 1, last + 1):
+        fold.apply(llsn, entries[llsn - begin])
+    view.load(fold)
+
+
+async def _read(stream: Stream, begin: int, end: int) -> list[Entry]:
+    return [unpack(entry.data) async for entry in stream.read(begin, end)]
+
+
+def _restore(entries: list[Entry], begin: int, partition: PartitionIdentity) -> Fold | None:
+    """The fold of the newest control entry behind whose state everything is in `entries`."""
+    for entry in reversed(entries):
+        if isinstance(entry, ControlEntry) and control.belongs_to(entry, partition):
+            known = control.as_of(entry)
+            if known is not None and known + 1 >= begin:
+                return control.restore(entry, partition)
+    return None
+
+
+def _wanted(entries: list[Entry], begin: int, partition: PartitionIdentity) -> int | None:
+    """Where the newest control entry of `entries` would have us begin, if that lies before `begin`."""
+    for entry in reversed(entries):
+        if isinstance(entry, ControlEntry) and control.belongs_to(entry, partition):
+            known = control.as_of(entry)
+            if known is not None and known + 1 < begin:
+                return known + 1
+    return None

@@ -1,0 +1,48 @@
+"""One log stream of Varlog, bound to its ids: the only words a partition has for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from varlog_client import Callback, Log, LogStreamAppender
+from varlog_client.types import END_LLSN, LLSN, LogEntry, LogStreamId, LogStreamState, TopicId
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    log: Log
+    topic_id: TopicId
+    log_stream_id: LogStreamId
+
+    def __str__(self) -> str:
+        return f"log stream {self.log_stream_id} of Varlog topic {self.topic_id}"
+
+    async def peek(self) -> LogStreamState:
+        """Its extent over the replicas that answer; see `Log.peek`."""
+        return await self.log.peek(self.topic_id, self.log_stream_id)
+
+    async def refresh(self) -> None:
+        """Reads the cluster's metadata again: the primary may have moved."""
+        await self.log.refresh()
+
+    async def read(self, begin: int, end: int = END_LLSN) -> AsyncGenerator[LogEntry]:
+        """The entries of [begin, end), contiguous. Without `end` it follows the tail until it is closed.
+
+        Raises `Trimmed`, `Unavailable`, `Corrupt`.
+        """
+        if begin >= end:
+            return
+        async with self.log.subscribe_to(
+            self.topic_id, self.log_stream_id, LLSN(begin), LLSN(end)
+        ) as entries:
+            async for entry in entries:
+                yield entry
+
+    def appender(self, *, pipeline: int, call_timeout_s: float) -> LogStreamAppender:
+        return self.log.appender(
+            self.topic_id, self.log_stream_id, pipeline=pipeline, call_timeout_s=call_timeout_s
+        )
+
+
+__all__ = ["Callback", "Stream"]

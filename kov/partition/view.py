@@ -1,0 +1,86 @@
+"""What this process knows of a partition: the fold, the index, the recent tail, and who waits for more.
+
+The writer feeds it as its appends are confirmed, a follower as it reads, an opening as it catches up; at any
+time just one of them does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from kov.entries import Entry
+from kov.partition.fold import Fold, Meaning
+from kov.partition.index import Index
+from kov.partition.tail import Tail, TailBudget
+
+
+class View:
+    def __init__(self, budget: TailBudget) -> None:
+        self._fold: Fold | None = None
+        self._tail = Tail(budget)
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self.index = Index()
+        self.oldest_control = 0
+        """The newest control entry that lies before every mark of the index; 0: none, or not loaded."""
+        self.start_offset = 0
+        self.owned = False
+        """A writer of this process feeds the view: nobody else may, even with entries it reads."""
+
+    @property
+    def loaded(self) -> bool:
+        return self._fold is not None
+
+    @property
+    def fold(self) -> Fold:
+        """The state. Asserts that it was loaded."""
+        assert self._fold is not None, "the partition wasn't folded yet"
+        return self._fold
+
+    @property
+    def tail(self) -> Tail:
+        return self._tail
+
+    @property
+    def end_offset(self) -> int:
+        """The next offset: the end of what is committed and valid."""
+        return self.fold.position.next_offset
+
+    def load(self, fold: Fold) -> None:
+        """Begins with `fold`, a restored or an empty one."""
+        self._fold = fold
+        self.oldest_control = fold.last_control_llsn
+        self.index.add(fold.position.copy())
+        self._wake(self.end_offset)
+
+    def apply(self, llsn: int, entry: Entry, payload: bytes) -> Meaning:
+        """Takes the next entry; raises what `Fold.apply` raises. Wakes who waits for the end to grow."""
+        fold = self.fold
+        base_offset = fold.position.next_offset
+        meaning = fold.apply(llsn, entry)
+        if meaning is Meaning.BATCH:
+            self._tail.add(base_offset, fold.position.next_offset, payload)
+            if self._waiters:
+                self._wake(fold.position.next_offset)
+        self.index.passed(fold.position, len(payload))
+        return meaning
+
+    def advanced(self, offset: int) -> asyncio.Future[None]:
+        """Done as soon as the end lies above `offset`. Cancel it when nobody waits any more."""
+        waiter = asyncio.get_running_loop().create_future()
+        if self.loaded and self.end_offset > offset:
+            waiter.set_result(None)
+        else:
+            self._waiters = [w for w in self._waiters if not w[1].done()]
+            self._waiters.append((offset, waiter))
+        return waiter
+
+    def _wake(self, end_offset: int) -> None:
+        waiting = []
+        for offset, waiter in self._waiters:
+            if waiter.done():
+                continue
+            if offset < end_offset:
+                waiter.set_result(None)
+            else:
+                waiting.append((offset, waiter))
+        self._waiters = waiting
