@@ -54,8 +54,12 @@ class Admission:
         """Remembers an accepted batch until `settle` or `drop`; without a producer id there is nothing to."""
         if not batch.header.idempotent:
             return
-        self._pending.setdefault(batch.header.producer_id, deque()).append(batch)
-        self._expected.pop(batch.header.producer_id, None)
+        header = batch.header
+        self._pending.setdefault(header.producer_id, deque()).append(batch)
+        held = self._expected.pop(header.producer_id, None)
+        expected = held[0].behind(header) if held is not None else None
+        if held is not None and expected is not None:
+            self._expected[header.producer_id] = (expected, held[1])
 
     def settle(self, batch: PendingBatch) -> None:
         """Forgets a batch that is in the folded table now."""
@@ -66,18 +70,15 @@ class Admission:
                 del self._pending[batch.header.producer_id]
 
     def drop(self, batch: PendingBatch, now: float) -> None:
-        """Forgets a batch that is not stored: its sequence stays the expected one of its producer.
-
-        Where an earlier one of the same epoch was dropped before, that one stays expected.
-        """
+        """Forgets a batch that is not stored: its producer must send it again before anything later."""
         self.settle(batch)
         header = batch.header
         if not header.idempotent:
             return
+        expected = Expected(header.producer_epoch, header.base_sequence, header.last_sequence)
         held = self._expected.pop(header.producer_id, None)
-        expected = Expected(header.producer_epoch, header.base_sequence)
-        if held and held[0].epoch == expected.epoch:
-            expected = held[0]
+        if held is not None and held[0].epoch == expected.epoch:
+            expected = held[0].widened(expected)
         self._expected[header.producer_id] = (expected, now + EXPECTED_FOR_S)
         self._forget_expected(now)
 

@@ -53,10 +53,28 @@ class Producer:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The sequence a producer must send next, because a batch that began with it was dropped."""
+    """What a producer must send again before anything later: its dropped batches lie in [sequence, last]."""
 
     epoch: int
     sequence: int
+    last: int
+
+    def widened(self, other: Expected) -> Expected:
+        """With what was dropped of the same epoch besides, in whatever order that happened."""
+        sequence = other.sequence if follows(self.sequence, other.sequence) else self.sequence
+        last = other.last if follows(other.last, self.last) else self.last
+        return Expected(self.epoch, sequence, last)
+
+    def behind(self, accepted: BatchHeader) -> Expected | None:
+        """What is still expected when a batch was accepted; None: nothing is, or the epoch is over."""
+        if accepted.producer_epoch != self.epoch:
+            return None
+        if follows(self.sequence, accepted.base_sequence):
+            return self  # it comes before the dropped ones
+        following = next_sequence(accepted.last_sequence)
+        if following == self.last or follows(self.last, following):
+            return Expected(self.epoch, following, self.last)
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def test_batches_in_flight_count_for_the_sequence() -> None:
 
 
 def test_behind_a_dropped_batch_the_answer_is_not_stored_and_not_out_of_order() -> None:
-    expected = Expected(0, 5)
+    expected = Expected(0, 5, 5)
     for producer in (stored((0, 4)), None):
         behind = judge(producer, None, expected, header(6))
         assert code_of(behind) is ErrorCode.kafka_storage_error
@@ -91,8 +91,25 @@ def test_behind_a_dropped_batch_the_answer_is_not_stored_and_not_out_of_order() 
 
 
 def test_a_new_epoch_is_not_held_by_a_dropped_batch() -> None:
-    assert judge(stored((0, 4)), None, Expected(0, 5), header(0, epoch=1)) == Accept()
+    assert judge(stored((0, 4)), None, Expected(0, 5, 5), header(0, epoch=1)) == Accept()
 
 
 def test_a_dropped_retry_of_a_stored_batch_holds_nothing() -> None:
-    assert judge(stored((0, 9)), None, Expected(0, 5), header(10)) == Accept()
+    assert judge(stored((0, 9)), None, Expected(0, 5, 5), header(10)) == Accept()
+
+
+def test_of_several_dropped_batches_each_must_be_sent_again_in_turn() -> None:
+    expected = Expected(0, 17, 19).widened(Expected(0, 15, 15)).widened(Expected(0, 21, 21))
+    assert expected == Expected(0, 15, 21)
+    assert expected.behind(header(12, 3)) == expected
+    after = expected.behind(header(15, 2))
+    assert after == Expected(0, 17, 21)
+    assert after.behind(header(17, 4)) == Expected(0, 21, 21)
+    assert after.behind(header(17, 5)) is None
+    assert after.behind(header(0, epoch=1)) is None
+
+
+def test_dropped_batches_around_the_wrap() -> None:
+    expected = Expected(0, MAX, MAX).widened(Expected(0, 0, 1))
+    assert expected == Expected(0, MAX, 1)
+    assert expected.behind(header(MAX)) == Expected(0, 0, 1)
