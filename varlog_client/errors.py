@@ -7,6 +7,10 @@ answer only one question matters, and the type answers it: `AppendRefused` was c
 
 from __future__ import annotations
 
+import re
+
+import grpc.aio
+
 from varlog_client.types import LLSN, LogStreamId, StorageNodeId, TopicId
 
 
@@ -102,3 +106,72 @@ class CallTimeout(AppendUnknown):
 
 class AppenderClosed(AppendUnknown):
     """The appender was closed by its owner while the batch was in flight."""
+
+
+_BY_CODE: dict[grpc.StatusCode, type[VarlogError]] = {
+    grpc.StatusCode.OK: Internal,
+    grpc.StatusCode.CANCELLED: Unavailable,
+    grpc.StatusCode.UNKNOWN: Internal,
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.PERMISSION_DENIED: Internal,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Unavailable,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.ABORTED: Unavailable,
+    grpc.StatusCode.OUT_OF_RANGE: InvalidArgument,
+    grpc.StatusCode.UNIMPLEMENTED: Internal,
+    grpc.StatusCode.INTERNAL: Internal,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DATA_LOSS: Corrupt,
+    grpc.StatusCode.UNAUTHENTICATED: Internal,
+}
+
+# The admin server answers several of its refusals with UNKNOWN; only the text tells them apart.
+_BY_UNKNOWN_TEXT: tuple[tuple[str, type[VarlogError]], ...] = (
+    ("not exist", NotFound),
+    ("no such topic", NotFound),
+    ("invalid log stream status", FailedPrecondition),
+    ("invalid state", FailedPrecondition),
+    ("code = Unavailable", Unavailable),
+    ("closed", Unavailable),
+)
+
+_PREFIX = re.compile(r"^rpc error: code = \w+ desc = ")
+
+
+def from_rpc(error: grpc.aio.AioRpcError) -> VarlogError:
+    """What a failed unary call means. Streams know more than this and judge their ends themselves."""
+    text = status_text(error)
+    if error.code() is grpc.StatusCode.UNKNOWN:
+        for known, kind in _BY_UNKNOWN_TEXT:
+            if known in text:
+                return kind(text)
+    return _BY_CODE[error.code()](f"{error.code().name}: {text}")
+
+
+def status_text(error: grpc.aio.AioRpcError) -> str:
+    """The status message without the prefix that a storage node puts there by wrapping its status twice."""
+    return _PREFIX.sub("", error.details() or "")
+
+
+def append_error(
+    error: grpc.aio.AioRpcError, log_stream_id: LogStreamId, storage_node_id: StorageNodeId
+) -> AppendError:
+    """What the end of an append stream means for all its unanswered batches."""
+    text = status_text(error)
+    match error.code():
+        case grpc.StatusCode.FAILED_PRECONDITION if text == "sealed":
+            return Sealed("sealed", log_stream_id=log_stream_id)
+        case grpc.StatusCode.UNAVAILABLE if text == "not primary replica":
+            message = f"storage node {storage_node_id} holds no primary replica"
+            return NotPrimary(message, log_stream_id=log_stream_id, storage_node_id=storage_node_id)
+        case grpc.StatusCode.NOT_FOUND:
+            message = f"storage node {storage_node_id} has no replica of it: {text}"
+            return NoSuchLogStream(message, log_stream_id=log_stream_id)
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return AppendRefused(text, log_stream_id=log_stream_id)
+        case code:
+            message = f"storage node {storage_node_id}: {code.name}: {text}"
+            return StreamBroken(message, log_stream_id=log_stream_id)

@@ -132,3 +132,20 @@ class LogStreamState:
     readable: bool
     appendable: bool
     sealed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealResult:
+    """`sealed_glsn`: the last one committed. Replicas that did not answer are missing here."""
+
+    sealed_glsn: GLSN
+    replicas: tuple[ReplicaState, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrimResult:
+    """What one replica said of a trim; an empty `error` is success."""
+
+    storage_node_id: StorageNodeId
+    log_stream_id: LogStreamId
+    error: str

@@ -1,0 +1,54 @@
+"""What the contract tests do again and again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from varlog_client import (
+    LLSN,
+    AppendError,
+    EntryMeta,
+    Log,
+    LogEntry,
+    LogStreamAppender,
+    LogStreamId,
+    StorageNodeId,
+    TopicId,
+)
+
+BOUND_S = 20.0
+
+
+async def append(appender: LogStreamAppender, *payloads: bytes) -> Sequence[EntryMeta]:
+    """Appends one batch and waits for its metas; raises its error."""
+    answer: asyncio.Future[Sequence[EntryMeta]] = asyncio.get_running_loop().create_future()
+
+    def settle(metas: Sequence[EntryMeta] | None, error: AppendError | None) -> None:
+        if error is not None:
+            answer.set_exception(error)
+        elif metas is not None:
+            answer.set_result(metas)
+
+    async with asyncio.timeout(BOUND_S):
+        await appender.append_batch(payloads, settle)
+        return await answer
+
+
+async def read(log: Log, topic: TopicId, stream: LogStreamId, begin: int, end: int) -> list[LogEntry]:
+    async with asyncio.timeout(BOUND_S), log.subscribe_to(topic, stream, LLSN(begin), LLSN(end)) as entries:
+        return [entry async for entry in entries]
+
+
+def appender_at(log: Log, node: StorageNodeId, topic: TopicId, stream: LogStreamId) -> LogStreamAppender:
+    """An appender to a node that the metadata would not have led to. Close it: the log doesn't know it."""
+    return LogStreamAppender(
+        log._metadata.channel(node),
+        topic,
+        stream,
+        node,
+        pipeline=2,
+        default_callback=None,
+        call_timeout_s=None,
+        on_end=lambda _: None,
+    )

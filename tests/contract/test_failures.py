@@ -1,0 +1,193 @@
+"""Nodes that die or freeze. Each test has a cluster of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.conftest import Place, Varlog, start
+from tests.contract.steps import BOUND_S, append, appender_at, read
+from tests.real_varlog import RealVarlog, start_real_varlog
+from tests.varlog_client.answers import Answers
+from varlog_client import (
+    LLSN,
+    AppendError,
+    AppendNotSent,
+    CallTimeout,
+    Log,
+    LogEntry,
+    LogStreamAppender,
+    NotPrimary,
+    StorageNodeId,
+    StreamBroken,
+    Subscriber,
+    Unavailable,
+)
+
+NODE = StorageNodeId(1)
+REAL_IS_SLOW = ["lite", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])]
+
+
+@pytest.fixture(params=REAL_IS_SLOW)
+async def own(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Varlog]:
+    async with start(request.param, tmp_path) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def two_nodes(tmp_path: Path) -> AsyncIterator[RealVarlog]:
+    """Two storage nodes, each log stream on both."""
+    async with start_real_varlog(tmp_path, storage_nodes=2, replication_factor=2) as cluster:
+        yield cluster
+
+
+async def opened(cluster: Varlog) -> tuple[Log, Place]:
+    topic = await cluster.add_topic()
+    stream = await cluster.add_log_stream(topic)
+    log = await Log.open(cluster.cluster_id, [cluster.metadata_repository], call_timeout_s=1.0)
+    return log, Place(topic=topic, stream=stream)
+
+
+class Load:
+    """Batches of three equal entries until the appender breaks; `rolling` is set when 30 are acknowledged."""
+
+    def __init__(self, appender: LogStreamAppender) -> None:
+        self.answers = Answers()
+        self.rolling = asyncio.Event()
+        self._appender = appender
+
+    async def run(self) -> list[str]:
+        names: list[str] = []
+        while self._appender.broken is None:
+            name = f"{len(names)}"
+            names.append(name)
+            await self._appender.append_batch([name.encode()] * 3, self.answers.callback(name))
+            if len(self.answers.order) > 30:
+                self.rolling.set()
+        await self.answers.wait(*names)
+        return names
+
+
+async def append_when_back(log: Log, place: Place, payload: bytes) -> int:
+    while True:
+        try:
+            [meta] = await append(log.appender(place.topic, place.stream), payload)
+        except AppendNotSent:
+            await asyncio.sleep(0.05)
+        else:
+            return meta.llsn
+
+
+async def test_after_kill_9_all_acknowledged_entries_are_there_and_no_batch_is_torn(own: Varlog) -> None:
+    log, place = await opened(own)
+    async with log, asyncio.timeout(100):
+        load = Load(log.appender(place.topic, place.stream, pipeline=8))
+        following = log.subscribe_to(place.topic, place.stream, LLSN(1), patience_s=100)
+        loading = asyncio.create_task(load.run())
+        await load.rolling.wait()
+        own.kill(NODE)
+        names = await loading
+        await own.restart(NODE)
+        await own.unseal(place.topic, place.stream)
+        last = await append_when_back(log, place, b"last")
+
+        entries = [await anext(following) for _ in range(last)]
+        assert entries == await read(log, place.topic, place.stream, 1, last + 1)
+        check(entries, names, load.answers)
+
+
+def check(entries: list[LogEntry], names: list[str], answers: Answers) -> None:
+    stored = [entry.data.decode() for entry in entries[:-1]]
+    assert stored[::3] == stored[1::3] == stored[2::3], "a torn batch"
+    order = [int(name) for name in stored[::3]]
+    assert order == sorted(set(order)), "out of order, or twice"
+    for name in names:
+        outcome = answers.outcome(name)
+        if isinstance(outcome, AppendNotSent):
+            assert name not in stored
+        elif isinstance(outcome, AppendError):
+            assert isinstance(outcome, StreamBroken)
+        else:
+            assert [entries[meta.llsn - 1].data.decode() for meta in outcome] == [name] * 3
+
+
+async def test_an_idle_appender_notices_that_its_node_was_killed(own: Varlog) -> None:
+    log, place = await opened(own)
+    async with log, asyncio.timeout(BOUND_S):
+        appender = log.appender(place.topic, place.stream)
+        await append(appender, b"x")
+        own.kill(NODE)
+        with pytest.raises((AppendNotSent, StreamBroken)):
+            await append(appender, b"y")
+        with pytest.raises(AppendNotSent):
+            await append(appender, b"z")
+        with pytest.raises(Unavailable):
+            await log.peek(place.topic, place.stream)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+async def test_a_backup_refuses_appends_and_names_itself(two_nodes: RealVarlog) -> None:
+    log, place = await opened(two_nodes)
+    async with log:
+        backup = log.metadata.log_streams[place.stream].replicas[1].storage_node_id
+        appender = appender_at(log, backup, place.topic, place.stream)
+        with pytest.raises(NotPrimary) as caught:
+            await append(appender, b"x")
+        assert caught.value.storage_node_id == backup
+        await appender.close()
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["kill", "freeze"])
+async def test_reading_goes_on_at_the_backup(two_nodes: RealVarlog, how: str) -> None:
+    log, place = await opened(two_nodes)
+    async with log, asyncio.timeout(60):
+        appender = log.appender(place.topic, place.stream)
+        for number in range(12):
+            await append(appender, b"%d" % number * (1 << 20))
+        primary = log.metadata.log_streams[place.stream].replicas[0].storage_node_id
+        entries = log.subscribe_to(place.topic, place.stream, LLSN(1), LLSN(13), silence_s=0.5)
+        assert (await anext(entries)).llsn == 1  # no more than 4 MiB are read ahead
+        two_nodes.kill(primary) if how == "kill" else two_nodes.freeze(primary)
+        assert await rest(entries) == list(range(2, 13))
+
+
+async def rest(entries: Subscriber) -> list[int]:
+    return [entry.llsn async for entry in entries]
+
+
+@pytest.mark.real
+@pytest.mark.slow
+async def test_a_frozen_backup_hangs_appends_until_the_own_watch_ends_them(two_nodes: RealVarlog) -> None:
+    log, place = await opened(two_nodes)
+    async with log, asyncio.timeout(60):
+        appender = log.appender(place.topic, place.stream, call_timeout_s=1.0)
+        await append(appender, b"x")
+        backup = log.metadata.log_streams[place.stream].replicas[1].storage_node_id
+        two_nodes.freeze(backup)
+        with pytest.raises(CallTimeout):
+            await append(appender, b"y")
+        two_nodes.thaw(backup)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+async def test_without_metadata_repository_appends_hang_and_reads_work(two_nodes: RealVarlog) -> None:
+    log, place = await opened(two_nodes)
+    async with log, asyncio.timeout(60):
+        appender = log.appender(place.topic, place.stream, call_timeout_s=1.0)
+        await append(appender, b"x")
+        two_nodes.kill_metadata_repository()
+        with pytest.raises(CallTimeout):
+            await append(appender, b"y")
+        assert [entry.data for entry in await read(log, place.topic, place.stream, 1, 2)] == [b"x"]
+        assert (await log.peek(place.topic, place.stream)).last.llsn == 1
+        with pytest.raises(Unavailable):
+            await log.refresh()
+        await two_nodes.restart_metadata_repository()
+        assert place.stream in (await log.refresh()).log_streams

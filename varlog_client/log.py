@@ -1,0 +1,177 @@
+"""Log: one connection to a Varlog cluster, from which appenders and subscribers come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+
+from varlog_client import replicas
+from varlog_client.appender import Callback, LogStreamAppender
+from varlog_client.channels import Channels
+from varlog_client.errors import AppenderClosed, Closed
+from varlog_client.metadata import Metadata
+from varlog_client.subscriber import Subscriber
+from varlog_client.types import (
+    END_LLSN,
+    LLSN,
+    ClusterId,
+    ClusterMetadata,
+    LogStreamId,
+    LogStreamState,
+    TopicId,
+)
+
+
+class Log:
+    """A Varlog cluster as its clients see it. Made by `Log.open`, used in one event loop.
+
+    The metadata is renewed every `refresh_interval_s` and whenever a stream ends with an error.
+    """
+
+    def __init__(self, metadata: Metadata, channels: Channels, call_timeout_s: float) -> None:
+        self._metadata = metadata
+        self._channels = channels
+        self._call_timeout_s = call_timeout_s
+        self._appenders: set[LogStreamAppender] = set()
+        self._subscribers: set[Subscriber] = set()
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        cluster_id: int,
+        metadata_repositories: Sequence[str],
+        *,
+        open_timeout_s: float = 10.0,
+        call_timeout_s: float = 3.0,
+        refresh_interval_s: float = 60.0,
+    ) -> Log:
+        """Reads the metadata from one of the addresses (`HOST:PORT`, any order), trying for `open_timeout_s`.
+
+        One address is enough: the others are learnt from it. `call_timeout_s` bounds each metadata and peek
+        call. Raises `Unavailable`, which names the addresses and what each said last, and `ValueError`
+        without an address.
+        """
+        if not metadata_repositories:
+            raise ValueError("a log is opened with the address of at least one metadata repository")
+        channels = Channels()
+        metadata = Metadata(
+            ClusterId(cluster_id), metadata_repositories, channels, call_timeout_s=call_timeout_s
+        )
+        log = cls(metadata, channels, call_timeout_s)
+        try:
+            await metadata.open(timeout_s=open_timeout_s, refresh_interval_s=refresh_interval_s)
+        except BaseException:  # also when cancelled: no channel may be left behind
+            await log.close()
+            raise
+        return log
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"metadata {self.metadata.version}"
+        return f"<Log {state} appenders={len(self._appenders)} subscribers={len(self._subscribers)}>"
+
+    @property
+    def metadata(self) -> ClusterMetadata:
+        """The newest view; a refresh replaces it whole."""
+        return self._metadata.view
+
+    async def refresh(self) -> ClusterMetadata:
+        """Reads the metadata anew, or joins the read that is under way. Raises `Unavailable`, `Closed`."""
+        return await self._metadata.refresh()
+
+    def appender(
+        self,
+        topic_id: TopicId,
+        log_stream_id: LogStreamId,
+        *,
+        pipeline: int = 2,
+        default_callback: Callback | None = None,
+        call_timeout_s: float | None = None,
+    ) -> LogStreamAppender:
+        """An appender to the primary that the metadata names now; its stream is opened in the background.
+
+        `pipeline` is clamped to 1..8. `default_callback` serves batches that come without one. Raises
+        `NotFound` when the metadata doesn't know the log stream (a new one: `refresh` first), and `Closed`.
+        """
+        self._check_open()
+        primary = self._metadata.log_stream(topic_id, log_stream_id).replicas[0].storage_node_id
+        appender = LogStreamAppender(
+            self._metadata.channel(primary),
+            topic_id,
+            log_stream_id,
+            primary,
+            pipeline=pipeline,
+            default_callback=default_callback,
+            call_timeout_s=call_timeout_s,
+            on_end=self._appender_ended,
+        )
+        self._appenders.add(appender)
+        return appender
+
+    def subscribe_to(
+        self,
+        topic_id: TopicId,
+        log_stream_id: LogStreamId,
+        begin: LLSN,
+        end: LLSN = END_LLSN,
+        *,
+        silence_s: float = 5.0,
+        patience_s: float = 30.0,
+    ) -> Subscriber:
+        """The entries of `[begin, end)`; without `end`, for ever. Reading begins at once, in the background.
+
+        Raises `NotFound` when the metadata doesn't know the log stream, `ValueError` for a range that isn't
+        one (`begin == end` is, and it is empty), and `Closed`. For the times see `Subscriber`.
+        """
+        self._check_open()
+        self._metadata.log_stream(topic_id, log_stream_id)
+        subscriber = Subscriber(
+            self._metadata,
+            topic_id,
+            log_stream_id,
+            begin,
+            end,
+            silence_s=silence_s,
+            patience_s=patience_s,
+            call_timeout_s=self._call_timeout_s,
+            on_end=self._subscribers.discard,
+        )
+        self._subscribers.add(subscriber)
+        return subscriber
+
+    async def peek(self, topic_id: TopicId, log_stream_id: LogStreamId) -> LogStreamState:
+        """Asks all replicas at once how far the log stream goes; waits `call_timeout_s` for each.
+
+        A log stream that the metadata doesn't know is looked for in a fresh one. Raises `NotFound`, and
+        `Unavailable` when no replica answered.
+        """
+        self._check_open()
+        return await replicas.peek(self._metadata, topic_id, log_stream_id, timeout_s=self._call_timeout_s)
+
+    async def close(self) -> None:
+        """Closes the appenders and subscribers that came from here, then the connections. Idempotent."""
+        self._closed = True
+        await asyncio.gather(
+            *(appender.close() for appender in tuple(self._appenders)),
+            *(subscriber.aclose() for subscriber in tuple(self._subscribers)),
+        )
+        await self._metadata.close()
+        await self._channels.close()
+
+    async def __aenter__(self) -> Log:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Closed("the log was closed")
+
+    def _appender_ended(self, appender: LogStreamAppender) -> None:
+        self._appenders.discard(appender)
+        if not isinstance(appender.broken, AppenderClosed):
+            self._metadata.refresh_soon()
