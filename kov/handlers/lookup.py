@@ -1,0 +1,107 @@
+"""From a request's topic and partition index to the `Partition`, or to Kafka's answer for why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from kio.schema.errors import ErrorCode
+
+from kov.address import Address
+from kov.errors import KafkaError, Leader, NotLeader
+from kov.handlers.base import Context
+from kov.topics import Topic
+
+if TYPE_CHECKING:
+    from kov.partition.partition import Partition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderIdAndEpoch:
+    leader_id: int = -1
+    leader_epoch: int = -1
+
+
+NO_LEADER: Final = LeaderIdAndEpoch()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEndpoint:
+    node_id: int
+    host: str
+    port: int
+    rack: str | None = None
+
+
+def find_topic(context: Context, name: str | None, topic_id: UUID | None) -> Topic:
+    """By id if there is one, else by name. Raises `KafkaError`: 100 for the id, 3 for the name."""
+    topics = context.broker.topics
+    if topic_id is not None:
+        topic = topics.by_uuid(topic_id)
+        if topic is None:
+            raise KafkaError(ErrorCode.unknown_topic_id, f"there is no topic with the id {topic_id}")
+        return topic
+    topic = topics.get(name) if name else None
+    if topic is None:
+        raise KafkaError(ErrorCode.unknown_topic_or_partition, f"there is no topic {name!r}")
+    return topic
+
+
+def find_partition(context: Context, topic: Topic, index: int) -> Partition:
+    """Raises `KafkaError`: 3 for an index out of range, 6 (`NotLeader`) where another node is to be asked."""
+    if not 0 <= index < len(topic.log_streams):
+        raise KafkaError(
+            ErrorCode.unknown_topic_or_partition,
+            f"topic {topic.name!r} has {len(topic.log_streams)} partitions, there is no {index}",
+        )
+    broker = context.broker
+    leader = broker.leader_of(topic, index)
+    if leader != broker.node_id:
+        raise NotLeader(f"node {leader} leads {topic.name}/{index}", _leader(context, leader))
+    return broker.partition(topic, index)
+
+
+def _leader(context: Context, node_id: int) -> Leader | None:
+    for node in context.broker.nodes(context.listener):
+        if node.node_id == node_id:
+            address = str(Address(node.host, node.port))
+            return Leader(node_id=node_id, epoch=-1, addresses={context.listener: address})
+    return None
+
+
+def check_epoch(partition: Partition, current_leader_epoch: int) -> None:
+    """Raises `KafkaError` 74 or 75 where the client knows an older or a newer epoch than we do.
+
+    A client that sends none (-1) is not checked, nor is any while the partition's epoch isn't known here.
+    """
+    epoch = partition.epoch
+    if current_leader_epoch < 0 or epoch <= 0 or current_leader_epoch == epoch:
+        return
+    if current_leader_epoch < epoch:
+        raise KafkaError(
+            ErrorCode.fenced_leader_epoch, f"the leader epoch is {epoch}, not {current_leader_epoch}"
+        )
+    raise KafkaError(
+        ErrorCode.unknown_leader_epoch, f"the leader epoch {current_leader_epoch} is not known, only {epoch}"
+    )
+
+
+def current_leader(error: KafkaError) -> LeaderIdAndEpoch:
+    """The hint of KIP-951 that goes with an error; ids of -1 where there is none."""
+    if isinstance(error, NotLeader) and error.leader is not None:
+        return LeaderIdAndEpoch(leader_id=error.leader.node_id, leader_epoch=error.leader.epoch)
+    return NO_LEADER
+
+
+def endpoints(context: Context, errors: Iterable[KafkaError]) -> tuple[NodeEndpoint, ...]:
+    """Where the leaders named by `errors` can be reached from this listener, each once."""
+    found: dict[int, NodeEndpoint] = {}
+    for error in errors:
+        leader = error.leader if isinstance(error, NotLeader) else None
+        address = leader.address(context.listener) if leader is not None else None
+        if leader is not None and address is not None:
+            host, port = address
+            found[leader.node_id] = NodeEndpoint(node_id=leader.node_id, host=host, port=port)
+    return tuple(found.values())

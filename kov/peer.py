@@ -1,0 +1,197 @@
+"""One connected client: frame to request to handler to frame.
+
+Peers share nothing but the byte budget and the registry, `Peers`. What goes wrong on a connection is logged
+once per connection and reason, and not more often than every few seconds for all of them together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Final
+
+from kov.errors import ProtocolError
+from kov.handlers import APIS, Api, Context, Pending, unsupported_version
+from kov.wire import messages
+from kov.wire.budget import Budget
+from kov.wire.connection import Connection, Reply
+from kov.wire.frames import Frame
+from kov.wire.limits import Limits
+from kov.wire.messages import Entity, Head
+
+if TYPE_CHECKING:
+    from kov.broker import Broker
+
+_log: Final = logging.getLogger(__name__)
+_QUIET_S: Final = 5.0
+
+
+class Peer:
+    """A client on a connection; it is the `source` that its batches are ordered by."""
+
+    def __init__(self, broker: Broker, listener: str, peers: Peers) -> None:
+        self._broker = broker
+        self._listener = listener
+        self._peers = peers
+        self._client_id: str | None = None
+        self._connection: Connection | None = None
+
+    def __repr__(self) -> str:
+        remote = self._connection.remote if self._connection else "?"
+        return f"<Peer {remote} client={self._client_id} listener={self._listener}>"
+
+    def opened(self, connection: Connection) -> None:
+        self._connection = connection
+        self._peers.add(connection)
+        _log.debug("%r connected", self)
+
+    def lost(self) -> None:
+        if self._connection is not None:
+            self._peers.remove(self._connection)
+        _log.debug("%r is gone", self)
+
+    def broke(self, error: ProtocolError) -> None:
+        self._peers.complain("%r: closing the connection: %s", self, error)
+
+    def answer(self, frame: Frame) -> Reply:
+        """Takes one request; its place is taken when this returns. Raises `ProtocolError`."""
+        head = messages.read_head(frame)
+        api = APIS.get(head.api_key)
+        if api is None:
+            raise ProtocolError(f"there is no API with the key {head.api_key} here")
+        if head.api_version not in api.versions:
+            return _other_version(api, head)
+        request = _decode(api, head, frame)
+        self._client_id = request.client_id
+        context = Context(
+            broker=self._broker,
+            api_key=head.api_key,
+            api_version=head.api_version,
+            client_id=request.client_id,
+            listener=self._listener,
+            source=self,
+        )
+        try:
+            return _Answer(self, api, head, api.handle(context, request.body))
+        except Exception as error:  # A defect of ours ends this connection, not the server.
+            raise self.defect(api, head, error) from error
+
+    def defect(self, api: Api, head: Head, error: Exception) -> ProtocolError:
+        """Logs an error that no client may cause, and says how to go on: by hanging up."""
+        _log.error("%r: %s v%d failed", self, api.name, head.api_version, exc_info=error)
+        return ProtocolError(f"{api.name} v{head.api_version} failed unexpectedly")
+
+
+def _decode(api: Api, head: Head, frame: Frame) -> messages.Request:
+    try:
+        return messages.decode(head, frame)
+    except ProtocolError as error:
+        raise ProtocolError(f"a damaged {api.name} request, v{head.api_version}: {error}") from error
+
+
+def _other_version(api: Api, head: Head) -> Reply:
+    entity = unsupported_version(head.api_key)
+    if entity is None:
+        raise ProtocolError(f"{api.name} v{head.api_version} is not served")
+    return _constant(head, entity)
+
+
+async def _constant(head: Head, entity: Entity) -> bytes:
+    return messages.encode(head.correlation_id, entity)
+
+
+class _Answer:
+    """A handler's answer on its way to bytes."""
+
+    __slots__ = ("_api", "_head", "_peer", "_pending")
+
+    def __init__(self, peer: Peer, api: Api, head: Head, pending: Pending[object]) -> None:
+        self._peer = peer
+        self._api = api
+        self._head = head
+        self._pending = pending
+
+    def __await__(self) -> Generator[object, None, bytes | None]:
+        return self._encoded().__await__()
+
+    def close(self) -> None:
+        self._pending.close()
+
+    async def _encoded(self) -> bytes | None:
+        api, head = self._api, self._head
+        try:
+            answer = await self._pending
+            if answer is None:
+                return None
+            return messages.encode(head.correlation_id, api.entity(head.api_version, answer))
+        except ProtocolError:
+            raise
+        except Exception as error:  # A defect of ours ends this connection, not the server.
+            raise self._peer.defect(api, head, error) from error
+
+
+class Peers:
+    """All connections of a server, over all its listeners, and the bytes they may hold together."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.budget = Budget(self.limits.max_total_bytes)
+        self._connections: set[Connection] = set()
+        self._closing = False
+        self._complained = float("-inf")
+        self._unsaid = 0
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def add(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        if self._closing:
+            connection.finish()
+
+    def remove(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+
+    def complain(self, text: str, *values: object) -> None:
+        """A warning about a client. While many come, most are counted and not written."""
+        now = time.monotonic()
+        if now - self._complained < _QUIET_S:
+            self._unsaid += 1
+            _log.debug(text, *values)
+            return
+        _log.warning(text + (f" ({self._unsaid} more like this)" if self._unsaid else ""), *values)
+        self._complained, self._unsaid = now, 0
+
+    async def close(self, drain_timeout_s: float) -> None:
+        """Reads no more, answers what is under way, and closes all connections.
+
+        What isn't answered within `drain_timeout_s` is cut off. Call it when the listeners accept no more;
+        a connection that comes nevertheless is closed at once. Idempotent. When cancelled, the
+        connections go on draining.
+        """
+        self._closing = True
+        connections = list(self._connections)
+        for connection in connections:
+            connection.finish()
+        closed = [asyncio.ensure_future(connection.wait_closed()) for connection in connections]
+        if not closed:
+            return
+        try:
+            _, late = await asyncio.wait(closed, timeout=drain_timeout_s)
+            if late:
+                _log.warning("%d connections were cut off with answers under way", len(late))
+            for connection in connections:
+                connection.abort()
+            await asyncio.gather(*closed)
+        finally:
+            for waiting in closed:
+                waiting.cancel()
+
+
+def serve_connection_factory(
+    broker: Broker, listener: str, peers: Peers
+) -> Callable[[], asyncio.BufferedProtocol]:
+    """What `loop.create_server` makes a connection of `listener` with."""
+    return lambda: Connection(Peer(broker, listener, peers), peers.limits, peers.budget)

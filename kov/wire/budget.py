@@ -1,0 +1,41 @@
+"""The bytes that all connections together may hold, and who waits for some to come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Budget:
+    """`take` never refuses: who finds the budget `exhausted` stops reading and asks to be told."""
+
+    __slots__ = ("_limit", "_used", "_waiting")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._used = 0
+        self._waiting: dict[Callable[[], None], None] = {}
+
+    def __repr__(self) -> str:
+        return f"<Budget {self._used}/{self._limit} waiting={len(self._waiting)}>"
+
+    @property
+    def exhausted(self) -> bool:
+        return self._used >= self._limit
+
+    def take(self, count: int) -> None:
+        self._used += count
+
+    def give(self, count: int) -> None:
+        """Gives back what was taken. If that leaves room, those who wait are told, in the order they came."""
+        self._used -= count
+        if self._waiting and not self.exhausted:
+            waiting, self._waiting = self._waiting, {}
+            for resume in waiting:
+                resume()
+
+    def tell(self, resume: Callable[[], None]) -> None:
+        """Calls `resume` once, when there is room again. Asking twice counts once."""
+        self._waiting[resume] = None
+
+    def forget(self, resume: Callable[[], None]) -> None:
+        self._waiting.pop(resume, None)

@@ -1,0 +1,227 @@
+"""One TCP connection: requests in, answers out in the same order, and never more held than allowed.
+
+From the socket to the handler nothing awaits, so order is the order of arrival. Answers leave in that order
+because the queue is a queue: one writer takes the next reply, awaits it, writes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Generator
+from typing import Protocol, cast
+
+from kov.errors import ProtocolError
+from kov.wire.budget import Budget
+from kov.wire.frames import Frame, FrameBuffer
+from kov.wire.limits import Limits
+
+
+class Reply(Protocol):
+    """The answer to one request: awaited in its turn, or closed without that when nobody wants it any more.
+
+    Awaiting gives the response frame, or None where the request gets no answer. It raises `ProtocolError`
+    where the only answer is to hang up.
+    """
+
+    def __await__(self) -> Generator[object, None, bytes | None]: ...
+    def close(self) -> None: ...
+
+
+class Client(Protocol):
+    """Who talks over a connection; its methods are plain calls that never block."""
+
+    def opened(self, connection: Connection) -> None: ...
+    def answer(self, frame: Frame) -> Reply:
+        """Takes one request. Raises `ProtocolError` where the connection can't go on."""
+
+    def broke(self, error: ProtocolError) -> None:
+        """The connection ends because of `error`; what came before it is still answered."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Reads requests until the peer goes, breaks the protocol, or `finish` is called.
+
+    When the peer goes, the reply that is being awaited is cancelled and the others are closed; what they
+    stand for (an append) goes on without them.
+    """
+
+    def __init__(self, client: Client, limits: Limits, budget: Budget) -> None:
+        self.remote = "?"
+        self._client = client
+        self._limits = limits
+        self._budget = budget
+        self._frames = FrameBuffer(limits.max_request_bytes)
+        self._replies: asyncio.Queue[tuple[Reply, int] | None] = asyncio.Queue()
+        self._held_bytes = 0
+        self._held_requests = 0
+        self._reading = True  # the socket is being read
+        self._finishing = False  # no further request is taken
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._lost = asyncio.Event()
+        self._linger: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        state = "finishing" if self._finishing else "reading" if self._reading else "paused"
+        return f"<Connection {self.remote} {state} requests={self._held_requests} bytes={self._held_bytes}>"
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.Transport", transport)
+        self._loop = asyncio.get_running_loop()
+        self.remote = _name(transport.get_extra_info("peername"))
+        _tune(transport.get_extra_info("socket"))
+        self._writer = self._loop.create_task(self._write_replies(), name=f"replies to {self.remote}")
+        self._client.opened(self)
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._frames.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._finishing:
+            return
+        try:
+            for frame in self._frames.received(nbytes):
+                self._take(frame)
+        except ProtocolError as error:
+            self._client.broke(error)
+            self.finish()
+        else:
+            self._pause_if_full()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._finishing = True
+        self._lost.set()
+        self._writer.cancel()
+        if self._linger is not None:
+            self._linger.cancel()
+        self._budget.forget(self._read_on_if_room)
+        self._budget.give(self._held_bytes)
+        self._held_bytes = 0
+        self._client.lost()
+
+    # Requests.
+
+    def _take(self, frame: Frame) -> None:
+        size = len(frame)
+        reply = self._client.answer(frame)
+        self._held_bytes += size
+        self._held_requests += 1
+        self._budget.take(size)
+        self._replies.put_nowait((reply, size))
+
+    def _own_bounds_reached(self) -> bool:
+        limits = self._limits
+        return (
+            self._held_bytes >= limits.max_connection_bytes
+            or self._held_requests >= limits.max_connection_requests
+        )
+
+    def _pause_if_full(self) -> None:
+        if self._reading and (self._own_bounds_reached() or self._budget.exhausted):
+            self._reading = False
+            self._transport.pause_reading()
+            self._read_on_if_room()
+
+    def _read_on_if_room(self) -> None:
+        """Reads on after a pause, as soon as the bounds allow; called whenever one may have changed."""
+        if self._reading or self._finishing or self._own_bounds_reached():
+            return
+        if self._budget.exhausted:
+            self._budget.tell(self._read_on_if_room)
+        else:
+            self._reading = True
+            self._transport.resume_reading()
+
+    # Answers.
+
+    async def _write_replies(self) -> None:
+        try:
+            while (entry := await self._replies.get()) is not None:
+                reply, size = entry
+                await self._write(await reply)
+                self._release(size)
+        except ProtocolError as error:
+            self._client.broke(error)
+        finally:
+            self._end()
+
+    async def _write(self, data: bytes | None) -> None:
+        if data is not None:
+            self._transport.write(data)
+            await self._writable.wait()
+
+    def _release(self, size: int) -> None:
+        if not self._lost.is_set():
+            self._held_bytes -= size
+            self._held_requests -= 1
+            self._read_on_if_room()
+            self._budget.give(size)
+
+    def _end(self) -> None:
+        """The writer's last act: hang up, and close the replies that nobody will await."""
+        self._finishing = True
+        while not self._replies.empty():
+            entry = self._replies.get_nowait()
+            if entry is not None:
+                entry[0].close()
+        if not self._lost.is_set():
+            self._transport.close()
+            self._start_lingering()
+
+    # The end.
+
+    def finish(self) -> None:
+        """Takes no further request, answers those that were taken, then hangs up. Idempotent."""
+        if not self._finishing:
+            self._finishing = True
+            self._transport.pause_reading()
+            self._replies.put_nowait(None)
+            self._start_lingering()
+
+    def _start_lingering(self) -> None:
+        if self._linger is not None:
+            self._linger.cancel()
+        self._linger = self._loop.call_later(self._limits.linger_s, self._cut_if_stuck)
+
+    def _cut_if_stuck(self) -> None:
+        """A peer that is to go and doesn't take what it asked for is not waited for."""
+        if self._transport.is_closing() or not self._writable.is_set():
+            self._transport.abort()
+        else:
+            self._start_lingering()
+
+    def abort(self) -> None:
+        """Hangs up at once; replies under way are cancelled."""
+        self._transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Until the connection is gone and its writer has ended. May be cancelled."""
+        await self._lost.wait()
+        await asyncio.wait([self._writer])
+
+
+def _name(address: object) -> str:
+    match address:
+        case (str(host), int(port), *_):
+            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(address)
+
+
+def _tune(sock: socket.socket | None) -> None:
+    """Answers leave at once; a peer that vanished is noticed by the system's keep-alive."""
+    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -1,0 +1,288 @@
+"""One connection's promises, over real sockets, with a client whose answers the test gives by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import struct
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager
+
+import pytest
+import uvloop
+
+from kov.errors import ProtocolError
+from kov.wire.budget import Budget
+from kov.wire.connection import Connection
+from kov.wire.frames import Frame
+from kov.wire.limits import Limits
+from tests.kov.wire.requests import sized
+
+
+class Reply:
+    """An answer that the test gives through `future`."""
+
+    def __init__(self, request: bytes) -> None:
+        self.request = request
+        self.future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self.closed = False
+
+    def __await__(self) -> Generator[object, None, bytes | None]:
+        return self.future.__await__()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Client:
+    def __init__(self) -> None:
+        self.replies: list[Reply] = []
+        self.errors: list[str] = []
+        self.gone = asyncio.Event()
+
+    def opened(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def answer(self, frame: Frame) -> Reply:
+        if bytes(frame) == b"bad":
+            raise ProtocolError("a bad request")
+        self.replies.append(Reply(bytes(frame)))
+        return self.replies[-1]
+
+    def broke(self, error: ProtocolError) -> None:
+        self.errors.append(str(error))
+
+    def lost(self) -> None:
+        self.gone.set()
+
+
+class Wire:
+    """The other end."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, *requests: bytes) -> None:
+        self.writer.write(b"".join(map(sized, requests)))
+
+    async def receive(self) -> bytes:
+        async with asyncio.timeout(5):
+            (size,) = struct.unpack(">i", await self.reader.readexactly(4))
+            return await self.reader.readexactly(size)
+
+    async def is_closed(self) -> bool:
+        async with asyncio.timeout(5):
+            try:
+                return await self.reader.read(1) == b""
+            except ConnectionResetError:
+                return True
+
+
+@asynccontextmanager
+async def connected(
+    limits: Limits | None = None, budget: Budget | None = None
+) -> AsyncIterator[tuple[Client, Wire]]:
+    limits = limits or Limits()
+    client = Client()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(client, limits, budget or Budget(limits.max_total_bytes)), "127.0.0.1", 0
+    )
+    wire = Wire(*await asyncio.open_connection(*server.sockets[0].getsockname()))
+    try:
+        await until(lambda: hasattr(client, "connection"))
+        yield client, wire
+    finally:
+        server.close()
+        wire.writer.close()
+        client.connection.abort()
+        await client.connection.wait_closed()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def answer(reply: Reply) -> None:
+    reply.future.set_result(sized(b"re:" + reply.request))
+
+
+async def test_answers_leave_in_the_order_of_the_requests() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1", b"2", b"3")
+        await until(lambda: len(client.replies) == 3)
+        for reply in reversed(client.replies):
+            answer(reply)
+        assert [await wire.receive() for _ in range(3)] == [b"re:1", b"re:2", b"re:3"]
+
+
+async def test_a_request_without_an_answer_takes_its_turn() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1", b"2")
+        await until(lambda: len(client.replies) == 2)
+        answer(client.replies[1])
+        client.replies[0].future.set_result(None)
+        assert await wire.receive() == b"re:2"
+
+
+async def test_a_request_larger_than_the_socket_takes_at_once() -> None:
+    async with connected() as (client, wire):
+        wire.send(bytes(20 * 1024 * 1024))
+        await until(lambda: bool(client.replies))
+        assert len(client.replies[0].request) == 20 * 1024 * 1024
+
+
+async def test_requests_before_a_broken_one_are_answered_and_then_the_connection_ends() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1", b"2", b"bad", b"3")
+        await until(lambda: bool(client.errors))
+        assert [reply.request for reply in client.replies] == [b"1", b"2"]
+        answer(client.replies[0])
+        answer(client.replies[1])
+        assert [await wire.receive(), await wire.receive()] == [b"re:1", b"re:2"]
+        assert await wire.is_closed()
+        assert client.errors == ["a bad request"]
+
+
+async def test_an_answer_that_is_to_hang_up_ends_the_connection_and_closes_the_later_ones() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1", b"2", b"3")
+        await until(lambda: len(client.replies) == 3)
+        client.replies[0].future.set_exception(ProtocolError("hang up"))
+        assert await wire.is_closed()
+        assert [reply.closed for reply in client.replies[1:]] == [True, True]
+        assert client.errors == ["hang up"]
+
+
+async def test_when_the_peer_goes_the_awaited_answer_is_cancelled_and_the_others_are_closed() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1", b"2")
+        await until(lambda: len(client.replies) == 2)
+        wire.writer.transport.abort()
+        await client.gone.wait()
+        await client.connection.wait_closed()
+        assert client.replies[0].future.cancelled()
+        assert client.replies[1].closed
+
+
+async def test_a_half_closed_connection_is_closed() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1")
+        await until(lambda: bool(client.replies))
+        wire.writer.write_eof()
+        assert await wire.is_closed()
+        assert client.replies[0].future.cancelled()
+
+
+async def test_no_more_requests_are_read_than_a_connection_may_have_in_progress() -> None:
+    limits = Limits(max_connection_requests=10)
+    async with connected(limits) as (client, wire):
+        request = bytes(5000)
+        wire.send(*[request] * 100)
+        await until(lambda: len(client.replies) >= 10)
+        assert "paused" in repr(client.connection)
+        assert len(client.replies) <= 10 + 3  # one chunk holds three
+        for done in range(100):
+            await until(lambda done=done: len(client.replies) > done)  # type: ignore[misc]
+            answer(client.replies[done])
+            assert len(client.replies) <= done + 14
+            await wire.receive()
+
+
+async def test_no_more_bytes_are_read_than_a_connection_may_have_in_progress() -> None:
+    limits = Limits(max_connection_bytes=1_000_000)
+    async with connected(limits) as (client, wire):
+        wire.send(*[bytes(400_000)] * 6)
+        await until(lambda: len(client.replies) == 3)
+        assert "paused" in repr(client.connection)
+        for done in range(6):
+            await until(lambda done=done: len(client.replies) > done)  # type: ignore[misc]
+            answer(client.replies[done])
+            await wire.receive()
+        assert "reading requests=0 bytes=0" in repr(client.connection)
+
+
+async def test_a_budget_spent_by_one_connection_stops_the_others_until_it_gives_back() -> None:
+    budget = Budget(1_000_000)
+    async with connected(budget=budget) as (greedy, first), connected(budget=budget) as (modest, second):
+        first.send(bytes(1_000_000))
+        await until(lambda: bool(greedy.replies))
+        second.send(b"1", b"2")
+        await until(lambda: bool(modest.replies))
+        second.send(b"3")
+        await until(lambda: "paused" in repr(modest.connection))
+        answer(greedy.replies[0])
+        await until(lambda: len(modest.replies) == 3)
+        assert "reading" in repr(modest.connection)
+
+
+async def test_a_lost_connection_gives_its_bytes_back() -> None:
+    budget = Budget(1_000_000)
+    async with connected(budget=budget) as (client, wire):
+        wire.send(bytes(2_000_000))
+        await until(lambda: bool(client.replies))
+        assert budget.exhausted
+    assert repr(budget) == "<Budget 0/1000000 waiting=0>"
+
+
+async def test_a_peer_that_reads_nothing_is_not_written_to_without_end() -> None:
+    async with connected() as (client, wire):
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        wire.send(*[b"x"] * 50)
+        await until(lambda: len(client.replies) == 50)
+        for reply in client.replies:
+            reply.future.set_result(sized(bytes(1_000_000)))
+        await until(lambda: "requests=50" not in repr(client.connection))
+        await asyncio.sleep(0)
+        assert "requests=0" not in repr(client.connection)
+        wire.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert [len(await wire.receive()) for _ in range(50)] == [1_000_000] * 50
+
+
+async def test_finish_answers_what_was_taken_and_takes_nothing_more() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1", b"2")
+        await until(lambda: len(client.replies) == 2)
+        client.connection.finish()
+        client.connection.finish()
+        wire.send(b"3")
+        answer(client.replies[1])
+        answer(client.replies[0])
+        assert [await wire.receive(), await wire.receive()] == [b"re:1", b"re:2"]
+        assert await wire.is_closed()
+        assert len(client.replies) == 2
+
+
+async def test_closing_is_not_held_up_for_ever_by_a_peer_that_reads_nothing() -> None:
+    async with connected(Limits(linger_s=0.01)) as (client, wire):
+        wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        wire.send(b"1", b"bad")
+        await until(lambda: bool(client.errors))
+        client.replies[0].future.set_result(sized(bytes(50_000_000)))
+        await client.gone.wait()
+
+
+@pytest.mark.parametrize("limit", [1, 10])
+def test_a_budget_tells_those_who_wait_once_and_in_order(limit: int) -> None:
+    budget, told = Budget(limit), list[str]()
+    budget.take(limit + 5)
+    for name in ("a", "b", "c"):
+        budget.tell(lambda name=name: told.append(name))  # type: ignore[misc]
+    budget.give(5)
+    assert told == []
+    budget.give(1)
+    assert told == ["a", "b", "c"]
+    budget.give(limit - 1)
+    assert told == ["a", "b", "c"]
+
+
+SCENARIOS = [value for value in list(globals().values()) if inspect.iscoroutinefunction(value)]
+
+
+@pytest.mark.parametrize("scenario", [each for each in SCENARIOS if each.__name__.startswith("test_")])
+def test_the_same_on_uvloop(scenario: Callable[[], Coroutine[object, object, None]]) -> None:
+    """The server runs on uvloop, whose transports are its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import random
+import struct
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from kio.schema.api_versions.v3.request import ApiVersionsRequest
+from kio.schema.fetch.v17.request import FetchRequest
+from kio.schema.metadata.v1.request import MetadataRequest
+from kio.schema.produce.v9.request import ProduceRequest
+
+from kov.errors import ProtocolError
+from kov.handlers.base import Entity, request_type, response_type
+from kov.wire import lengths, messages
+from tests.kov.wire.requests import EVERY_VERSION, decode_response, frame, sample, sized
+
+TAGS = b"\x02\x63\x03abc\x64\x00"  # two tagged fields that no schema knows
+
+
+def decode(data: bytes) -> Entity:
+    return messages.decode(messages.read_head(data), data).body
+
+
+@pytest.mark.parametrize(("key", "version"), EVERY_VERSION)
+def test_every_request_of_every_version_is_read_as_it_was_written(key: int, version: int) -> None:
+    rng = random.Random(version)
+    for _ in range(5):
+        body = sample(request_type(key, version), rng)
+        data = frame(body, correlation_id=-5, client_id="ä".encode())
+        head = messages.read_head(data)
+        assert (head.api_key, head.api_version, head.correlation_id) == (key, version, -5)
+        assert messages.decode(head, data) == messages.Request(client_id="ä", body=body)
+        assert messages.decode(head, memoryview(data)).body == body
+
+
+@pytest.mark.parametrize(("key", "version"), EVERY_VERSION)
+def test_a_request_cut_short_anywhere_is_refused(key: int, version: int) -> None:
+    data = frame(sample(request_type(key, version), random.Random(3)))
+    head = messages.read_head(data)
+    for size in range(8, len(data)):
+        with pytest.raises(ProtocolError):
+            messages.decode(head, data[:size])
+
+
+def test_damage_never_gives_anything_but_a_request_or_a_protocol_error() -> None:
+    rng = random.Random(11)
+    for key, version in EVERY_VERSION * 4:
+        data = frame(sample(request_type(key, version), rng))
+        for _ in range(10):
+            _decode_or_refuse(_damaged(data, rng))
+
+
+def _damaged(data: bytes, rng: random.Random) -> bytes:
+    damaged, at = bytearray(data), rng.randrange(8, len(data))
+    match rng.randrange(4):
+        case 0:
+            damaged[at] = rng.choice([0, 1, 0x7F, 0x80, 0xFF])
+        case 1:
+            del damaged[at : at + rng.randrange(1, 5)]
+        case 2:
+            damaged[at:at] = rng.randbytes(rng.randrange(1, 6))
+        case _:
+            damaged[at : at + 5] = b"\xff\xff\xff\xff\x0f"
+    return bytes(damaged)
+
+
+def _decode_or_refuse(data: bytes) -> None:
+    try:
+        decode(data)
+    except ProtocolError:
+        return
+
+
+@pytest.mark.parametrize("length", [-2, -(2**31), 6, 1_000_000, 2**31 - 1])
+def test_an_array_that_claims_too_much_reserves_nothing(length: int) -> None:
+    data = frame(MetadataRequest(topics=()))[:-4] + struct.pack(">i", length) + bytes(10)
+    with pytest.raises(ProtocolError, match="array claims"):
+        decode(data)
+
+
+def test_a_compact_array_that_claims_too_much_reserves_nothing() -> None:
+    body = ProduceRequest(acks=1, timeout=timedelta(0), topic_data=())  # type: ignore[arg-type]
+    data = frame(body)[:-2]
+    with pytest.raises(ProtocolError, match="array claims"):
+        decode(data + b"\xff\xff\xff\xff\x0f" + bytes(10))
+
+
+def test_an_array_that_may_not_be_null_is_refused_when_it_is() -> None:
+    body = ProduceRequest(acks=1, timeout=timedelta(0), topic_data=())  # type: ignore[arg-type]
+    with pytest.raises(ProtocolError, match="array claims -1"):
+        decode(frame(body)[:-2] + b"\0\0")
+
+
+def test_more_array_elements_than_any_client_sends_are_refused() -> None:
+    topics = (lengths.MAX_ELEMENTS + 1) * b"\0\1a"
+    data = frame(MetadataRequest(topics=()))[:-4] + struct.pack(">i", lengths.MAX_ELEMENTS + 1) + topics
+    with pytest.raises(ProtocolError, match="array claims"):
+        decode(data)
+
+
+def test_unknown_tagged_fields_are_ignored() -> None:
+    body = ApiVersionsRequest(client_software_name="a", client_software_version="1")
+    data = frame(body)
+    assert decode(data[:-1] + TAGS) == body
+    with_tagged_header = data[:14] + TAGS + data[15:]
+    assert decode(with_tagged_header) == body
+
+
+def test_unknown_tagged_fields_are_ignored_at_every_depth() -> None:
+    def fetch_request(unknown: bytes, count: int) -> bytes:
+        def tags(known: bytes = b"", known_count: int = 0) -> bytes:
+            return bytes([known_count + count]) + known + unknown
+
+        partition = struct.pack(">iiqiqi", 3, 4, 5, 6, 7, 8) + tags()
+        topic = UUID(int=9).bytes + b"\2" + partition + tags()
+        state = struct.pack(">iq", 1, 2) + tags()
+        fixed = struct.pack(">iiibii", 500, 1, 1000, 0, 0, -1)
+        last = tags(b"\1" + bytes([len(state)]) + state, 1)
+        header = struct.pack(">hhihc", 1, 17, 7, 1, b"c") + tags()
+        return header + fixed + b"\2" + topic + b"\1\1" + last
+
+    plain = decode(fetch_request(b"", 0))
+    assert isinstance(plain, FetchRequest)
+    assert plain.replica_state.replica_epoch == 2
+    assert plain.topics[0].partitions[0].partition_max_bytes == 8
+    assert decode(fetch_request(TAGS[1:], 2)) == plain
+
+
+def test_bytes_behind_the_body_are_ignored_as_in_kafka() -> None:
+    body = MetadataRequest(topics=None)
+    assert decode(frame(body) + b"more") == body
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0\0", bytes(7)])
+def test_a_frame_too_short_for_a_header_is_refused(data: bytes) -> None:
+    with pytest.raises(ProtocolError, match="no header"):
+        messages.read_head(data)
+
+
+def test_the_client_id_may_be_null_but_not_broken() -> None:
+    body = MetadataRequest(topics=None)
+    data = frame(body, client_id=None)
+    assert messages.decode(messages.read_head(data), data).client_id is None
+    for broken in (b"\xff\xfe", b"\x80abc"):
+        with pytest.raises(ProtocolError):
+            decode(frame(body, client_id=broken))
+
+
+@pytest.mark.parametrize(("key", "version"), EVERY_VERSION)
+def test_every_response_of_every_version_can_be_sent(key: int, version: int) -> None:
+    schema = response_type(key, version)
+    for seed in range(5):
+        answer = sample(schema, random.Random(seed))
+        data = messages.encode(9, answer)
+        assert sized(data[4:]) == data
+        tagged_header = schema.__flexible__ and key != 18
+        assert decode_response(schema, data[4:], tagged_header=tagged_header) == (9, answer)
