@@ -24,6 +24,10 @@ class ConfigError(Exception):
     """The configuration or the command line can't be used; the text says where and what to write."""
 
 
+class CannotStart(ConfigError):
+    """The configuration is fine, the world isn't: a port or directory is taken, a cluster not reachable."""
+
+
 class KafkaError(Exception):
     """An answer to one request or to one of its parts."""
 

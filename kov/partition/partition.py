@@ -29,6 +29,7 @@ from kov.partition.reader import Fetched, Offset, Reader
 from kov.partition.states import MOVES, State
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
+from kov.partition.unsealing import Unsealer
 from kov.partition.view import View
 from kov.partition.writer import Writer
 from kov.topics import Topic
@@ -54,6 +55,7 @@ class Partition:
         node: WriterIdentity,
         budget: TailBudget,
         limits: Limits,
+        unsealer: Unsealer | None = None,
     ) -> None:
         self.topic = topic
         self.index = index
@@ -61,6 +63,7 @@ class Partition:
         self.leader: Leader | None = None
         self._node = node
         self._limits = limits
+        self._unsealer = unsealer
         self._view = View(budget)
         self._history = History(stream, identity, self._view)
         self._reader = Reader(self._history, limits)
@@ -213,6 +216,8 @@ class Partition:
                 return
             except VarlogError as error:
                 log.warning("%r: can't be opened now: %s", self, error)
+                if self._unsealer is not None:
+                    await self._unsealer.consider(self._history.stream)
                 outcome = Void()
             match outcome:
                 case Owned():

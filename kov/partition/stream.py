@@ -6,7 +6,15 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from varlog_client import Callback, Log, LogStreamAppender
-from varlog_client.types import END_LLSN, LLSN, LogEntry, LogStreamId, LogStreamState, TopicId
+from varlog_client.types import (
+    END_LLSN,
+    LLSN,
+    ClusterMetadata,
+    LogEntry,
+    LogStreamId,
+    LogStreamState,
+    TopicId,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +30,9 @@ class Stream:
         """Its extent over the replicas that answer; see `Log.peek`."""
         return await self.log.peek(self.topic_id, self.log_stream_id)
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> ClusterMetadata:
         """Reads the cluster's metadata again: the primary may have moved."""
-        await self.log.refresh()
+        return await self.log.refresh()
 
     async def read(self, begin: int, end: int = END_LLSN) -> AsyncGenerator[LogEntry]:
         """The entries of [begin, end), contiguous. Without `end` it follows the tail until it is closed.

@@ -1,0 +1,7 @@
+"""`python -m kov`."""
+
+from __future__ import annotations
+
+from kov.cli import main
+
+main()

@@ -1,0 +1,114 @@
+"""What the commands do: from the command line's values to an exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, TypeVar
+
+import uvloop
+
+from kov import listening, process
+from kov.address import Address
+from kov.config import DEFAULT_LISTEN, Config, embedded_config, load
+from kov.errors import CannotStart, ConfigError
+
+T = TypeVar("T")
+
+DEFAULT_DATA: Final = Path("./kov-data")
+
+_DEMO_PACKAGES: Final = {
+    "aiokafka": "aiokafka",
+    "confluent_kafka": "confluent-kafka",
+    "cramjam": "cramjam",
+}
+
+_WELL: Final = 0
+_NOT_NOW: Final = 1
+_BAD_CONFIGURATION: Final = 2
+
+
+def serve(
+    file: Path | None,
+    *,
+    listen: Address | None,
+    advertise: Address | None,
+    data: Path | None,
+    node_id: int | None,
+) -> int:
+    try:
+        if file is None:
+            config = embedded_config()
+            config = _with_listener(replace(config, node_id=node_id or config.node_id), listen, advertise)
+            _run(process.serve(config, data or DEFAULT_DATA))
+        else:
+            if data is not None:
+                raise ConfigError(
+                    f"--data is for the embedded store, and {file} names a cluster; leave one of the two out"
+                )
+            config = load(file, node_id=node_id)
+            _run(process.serve(_with_listener(config, listen, advertise), None))
+    except ConfigError as error:
+        return _refused(error)
+    return _WELL
+
+
+def check(file: Path, *, offline: bool) -> int:
+    from kov import check as checking  # noqa: PLC0415 - rich, which `serve` has no use for
+
+    try:
+        config = load(file)
+        if offline:
+            checking.say_file_is_well(config)
+            return _WELL
+        return _WELL if _run(checking.check(config)) else _NOT_NOW
+    except ConfigError as error:
+        return _refused(error)
+
+
+def demo(*, bootstrap: str | None, varlog: str | None, records: int) -> int:
+    missing = [package for module, package in _DEMO_PACKAGES.items() if find_spec(module) is None]
+    if missing:
+        sys.stderr.write(
+            f"kov: the demo needs {', '.join(missing)}; install it with: pip install 'kov[demo]'\n"
+        )
+        return _NOT_NOW
+    from kov.demo import program  # noqa: PLC0415 - Kafka clients, which `serve` has no use for
+
+    return _run(program.run(bootstrap=bootstrap, varlog=varlog, records=records))
+
+
+def set_up_logging(level: str) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+        level=logging.WARNING,
+    )
+    for name in ("kov", "varlog_client"):
+        logging.getLogger(name).setLevel(level.upper())
+
+
+def _with_listener(config: Config, listen: Address | None, advertise: Address | None) -> Config:
+    if not config.nodes:
+        return config.with_one_node(listening.listener(listen or DEFAULT_LISTEN, advertise))
+    if listen is not None or advertise is not None:
+        raise ConfigError(
+            f"{config.source} says in nodes where to listen; leave --listen and --advertise out"
+        )
+    return config
+
+
+def _run(coroutine: Coroutine[None, None, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(coroutine)
+
+
+def _refused(error: ConfigError) -> int:
+    sys.stderr.write(f"kov: {error}\n")
+    return _NOT_NOW if isinstance(error, CannotStart) else _BAD_CONFIGURATION

@@ -1,0 +1,83 @@
+"""The configuration as the rooms receive it: frozen, complete and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from kov.address import Address
+from kov.topics import Topic
+from varlog_client.types import ClusterId, LogStreamId, TopicId
+
+DEFAULT_LISTEN: Final = Address("127.0.0.1", 9092)
+DEFAULT_LISTENER_NAME: Final = "default"
+DEFAULT_AUTO_PARTITIONS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """`advertise` is what clients are told to connect to; its port 0 stands for the one that was bound."""
+
+    bind: Address
+    advertise: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    node_id: int
+    listeners: Mapping[str, Listener]
+    rack: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VarlogConfig:
+    cluster_id: ClusterId
+    metadata_repositories: tuple[str, ...]
+    admin: str | None = None
+    unseal: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogConfig:
+    topic_id: TopicId
+    log_stream_id: LogStreamId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoCreate:
+    enabled: bool = False
+    partitions: int = DEFAULT_AUTO_PARTITIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """`nodes` is empty where the file leaves them out: then there is one, and the command line says where.
+
+    `varlog` is None for the embedded store, whose addresses are known only when it runs.
+    """
+
+    source: str
+    node_id: int = 1
+    nodes: tuple[NodeConfig, ...] = ()
+    varlog: VarlogConfig | None = None
+    catalog: CatalogConfig | None = None
+    topics: tuple[Topic, ...] = ()
+    auto_create: AutoCreate = field(default_factory=AutoCreate)
+
+    @property
+    def node(self) -> NodeConfig:
+        """This node; `nodes` must have been filled in."""
+        return next(node for node in self.nodes if node.node_id == self.node_id)
+
+    def with_one_node(self, listener: Listener) -> Config:
+        node = NodeConfig(node_id=self.node_id, listeners={DEFAULT_LISTENER_NAME: listener})
+        return replace(self, nodes=(node,))
+
+    def with_store(self, varlog: VarlogConfig, catalog: CatalogConfig) -> Config:
+        return replace(self, varlog=varlog, catalog=catalog)
+
+
+def embedded_config() -> Config:
+    """What `kov serve` runs with when it is given no file."""
+    return Config(source="the built-in configuration", auto_create=AutoCreate(enabled=True))

@@ -1,0 +1,92 @@
+"""One kov process: bind, start, say so, wait for a signal, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kov import listening
+from kov.config import Config
+from kov.embedded import EmbeddedStore
+
+if TYPE_CHECKING:
+    from kov.server import Server
+
+_log = logging.getLogger(__name__)
+
+_NOT_SERVED = "not served yet: TLS and SASL, consumer groups, transactions"
+
+
+async def serve(config: Config, data: Path | None) -> None:
+    """Serve until SIGTERM or SIGINT; a second signal ends the process at once. Raises ConfigError.
+
+    `data` is the embedded store's directory where the configuration names no cluster.
+    """
+    stopping = _stop_on_signals()
+    with ExitStack() as held:
+        sockets = listening.bind(config.node)
+        for each in sockets.values():
+            held.callback(each.close)
+        store = EmbeddedStore(data) if data is not None else None
+        if store is not None:
+            await store.spawn()
+        # The store starts while these modules are read.
+        from kov.server import Server  # noqa: PLC0415
+
+        server = Server(config, sockets, store=store)
+        try:
+            if await _started(server, stopping):
+                gc.freeze()
+                _announce(server, config, data)
+                await stopping.wait()
+                _log.info("stopping")
+        finally:
+            await server.close()
+
+
+async def _started(server: Server, stopping: asyncio.Event) -> bool:
+    """False: a signal came first."""
+    start = asyncio.create_task(server.start(), name="start")
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    try:
+        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stop.cancel()
+        if not start.done():
+            start.cancel()
+        await asyncio.wait({start, stop})
+    if start.cancelled():
+        return False
+    start.result()
+    return True
+
+
+def _stop_on_signals() -> asyncio.Event:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int) -> None:
+        if stopping.is_set():
+            sys.stderr.write("kov: second signal, ending at once\n")
+            os._exit(128 + number)
+        stopping.set()
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop, each)
+    return stopping
+
+
+def _announce(server: Server, config: Config, data: Path | None) -> None:
+    first, *others = server.bootstrap_servers.items()
+    where = f"embedded store in {data}" if data is not None else f"topics of {config.source}"
+    further = "".join(f"; listener {name}: {address}" for name, address in others)
+    sys.stdout.write(f"kov is ready: bootstrap.servers={first[1]} ({where}){further}\n")
+    sys.stdout.flush()
+    _log.info(_NOT_SERVED)

@@ -1,0 +1,198 @@
+"""Server: builds every room, starts them, stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import Final
+
+from kov import listening
+from kov.broker import Broker, Node
+from kov.catalog import Catalog, CatalogError, Creator
+from kov.catalog.bootstrap import find_or_make
+from kov.config import CatalogConfig, Config, NodeConfig, VarlogConfig
+from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
+from kov.errors import CannotStart, ConfigError
+from kov.partition.identity import WriterIdentity
+from kov.partition.table import PartitionTable
+from kov.peer import Peers, serve_connection_factory
+from kov.topic_table import Topics
+from kov.topics import TopicConfig
+from varlog_client import Admin, Log
+from varlog_client.errors import VarlogError
+from varlog_client.types import ClusterId
+
+_log = logging.getLogger(__name__)
+
+_CATALOG_TIMEOUT_S: Final = 60.0
+_DRAIN_TIMEOUT_S: Final = 10.0
+_PARTITIONS_TIMEOUT_S: Final = 10.0
+_CREATION_TIMEOUT_S: Final = 5.0
+_BACKLOG: Final = 1024
+
+
+class Server:
+    """One node. `sockets`, one per listener of the node, are bound already; `close` closes them.
+
+    `store` is the embedded one, spawned already, where the configuration names no cluster.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        sockets: Mapping[str, socket.socket],
+        *,
+        store: EmbeddedStore | None = None,
+        open_timeout_s: float = 15.0,
+    ) -> None:
+        self._config = config
+        self._sockets = sockets
+        self._store = store
+        self._open_timeout_s = open_timeout_s
+        self._node = listening.advertised(config.node, sockets)
+        self._rooms = AsyncExitStack()
+
+    @property
+    def bootstrap_servers(self) -> Mapping[str, str]:
+        """What producers are to be given, by listener."""
+        return {name: str(each.advertise) for name, each in self._node.listeners.items()}
+
+    async def start(self) -> None:
+        """Returns when producers are served. CannotStart or cancelled: nothing is left open."""
+        try:
+            for opened in self._sockets.values():
+                self._rooms.callback(opened.close)
+            varlog, catalog = await self._find_cluster()
+            self._say_what_is_not_done(varlog)
+            log = await self._open_log(varlog)
+            topics = await self._open_topics(log, varlog, catalog)
+            partitions = self._open_partitions(log, varlog.cluster_id)
+            await self._listen(self._make_broker(varlog.cluster_id, topics, partitions))
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Stop accepting, answer what is under way, finish what is queued, then close everything. Idempotent.
+
+        Takes at most some 40 s when the log doesn't answer any more. What was acknowledged is stored anyway.
+        """
+        await self._rooms.aclose()
+
+    async def _find_cluster(self) -> tuple[VarlogConfig, CatalogConfig | None]:
+        if self._config.varlog is not None:
+            return self._config.varlog, self._config.catalog
+        assert self._store is not None, "without a cluster there is an embedded store"
+        self._rooms.push_async_callback(self._store.close)
+        await self._store.ready()
+        varlog = VarlogConfig(
+            cluster_id=ClusterId(EMBEDDED_CLUSTER_ID),
+            metadata_repositories=(self._store.address,),
+            admin=self._store.address,
+        )
+        try:
+            async with await Admin.connect(self._store.address) as admin:
+                topic_id, log_stream_id = await find_or_make(admin)
+        except (CatalogError, VarlogError) as error:
+            raise CannotStart(f"the embedded store in {self._store.directory}: {error}") from error
+        return varlog, CatalogConfig(topic_id=topic_id, log_stream_id=log_stream_id)
+
+    async def _open_log(self, varlog: VarlogConfig) -> Log:
+        _log.info("connecting to the Varlog cluster at %s", ", ".join(varlog.metadata_repositories))
+        try:
+            log = await Log.open(
+                varlog.cluster_id, varlog.metadata_repositories, open_timeout_s=self._open_timeout_s
+            )
+        except VarlogError as error:
+            raise CannotStart(
+                f"the Varlog cluster can't be reached: {error}; "
+                f"start it, or correct varlog.metadata_repositories in {self._config.source}"
+            ) from error
+        self._rooms.push_async_callback(log.close)
+        self._say_what_is_missing(log)
+        return log
+
+    def _say_what_is_missing(self, log: Log) -> None:
+        """Topics that can't be produced to are no reason to refuse the others."""
+        known = log.metadata.log_streams
+        for topic in self._config.topics:
+            missing = [str(each) for each in topic.log_streams if each not in known]
+            if missing:
+                _log.warning(
+                    "topics.%s: the cluster has no log stream %s; `kov check %s` says what to do",
+                    topic.name,
+                    ", ".join(missing),
+                    self._config.source,
+                )
+
+    def _say_what_is_not_done(self, varlog: VarlogConfig) -> None:
+        if varlog.unseal:
+            _log.warning(
+                "varlog.unseal: this version does not unseal log streams by itself; "
+                "run the admin server with --auto-unseal, or unseal them by hand"
+            )
+
+    async def _open_topics(self, log: Log, varlog: VarlogConfig, place: CatalogConfig | None) -> Topics:
+        topics = Topics(self._config.topics)
+        if place is None:
+            return topics
+        catalog = Catalog(log, place.topic_id, place.log_stream_id, on_change=topics.replace_cataloged)
+        self._rooms.push_async_callback(catalog.close)
+        try:
+            await catalog.open(timeout_s=_CATALOG_TIMEOUT_S)
+        except CatalogError as error:
+            raise CannotStart(str(error)) from error
+        self._refuse_doubly_named(topics.doubly_named(catalog.topics))
+        topics.replace_cataloged(catalog.topics)
+        self._allow_creation(topics, catalog, varlog.admin)
+        return topics
+
+    def _refuse_doubly_named(self, names: Sequence[str]) -> None:
+        if names:
+            raise ConfigError(
+                f"{self._config.source}: topics.{names[0]}: the catalog has a topic of this name too; "
+                "take it out of the file, or give it another name there"
+            )
+
+    def _allow_creation(self, topics: Topics, catalog: Catalog, admin: str | None) -> None:
+        if not self._config.auto_create.enabled or admin is None:
+            return
+        creator, partitions = Creator(catalog, admin), self._config.auto_create.partitions
+        topics.create_with(lambda name: creator.create(name, partitions, TopicConfig()))
+        self._rooms.push_async_callback(topics.close, _CREATION_TIMEOUT_S)
+
+    def _open_partitions(self, log: Log, cluster_id: ClusterId) -> PartitionTable:
+        writer = WriterIdentity(node_id=self._node.node_id, addresses=self.bootstrap_servers)
+        partitions = PartitionTable(log, cluster_id=cluster_id, writer=writer)
+        self._rooms.push_async_callback(partitions.close, _PARTITIONS_TIMEOUT_S)
+        return partitions
+
+    def _make_broker(self, cluster_id: ClusterId, topics: Topics, partitions: PartitionTable) -> Broker:
+        nodes = [self._node if each.node_id == self._node.node_id else each for each in self._config.nodes]
+        return Broker(
+            cluster_id=cluster_id,
+            node_id=self._node.node_id,
+            nodes={name: [_as_seen(node, name) for node in nodes] for name in self._node.listeners},
+            topics=topics,
+            partitions=partitions,
+        )
+
+    async def _listen(self, broker: Broker) -> None:
+        peers = Peers()
+        self._rooms.push_async_callback(peers.close, _DRAIN_TIMEOUT_S)
+        loop = asyncio.get_running_loop()
+        for name, bound in self._sockets.items():
+            factory = serve_connection_factory(broker, name, peers)
+            try:
+                listener = await loop.create_server(factory, sock=bound, backlog=_BACKLOG)
+            except OSError as error:  # somebody bound it when we had, and listened first
+                raise listening.refusal(self._node.listeners[name].bind, error) from None
+            self._rooms.callback(listener.close)
+
+
+def _as_seen(node: NodeConfig, listener: str) -> Node:
+    address = node.listeners[listener].advertise
+    return Node(node_id=node.node_id, host=address.host, port=address.port, rack=node.rack)

@@ -1,0 +1,32 @@
+"""The protocol page says what is served, and the rule that no error may be left without a code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from kov.errors import from_varlog
+from kov.handlers import APIS
+from varlog_client.errors import VarlogError
+
+ROOT = Path(__file__).resolve().parents[2]
+ROW = re.compile(r"^\| (\d+) \| (\w+) \| (\d+)\u2013(\d+) \| (\d+)\u2013(\d+) \|$", re.MULTILINE)
+
+
+def test_the_protocol_page_lists_exactly_what_is_served() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    listed = {
+        int(key): (name, range(int(a), int(b) + 1), range(int(c), int(d) + 1))
+        for key, name, a, b, c, d in ROW.findall(page)
+    }
+    assert listed == {key: (api.name, api.versions, api.advertised) for key, api in APIS.items()}
+
+
+def kinds(base: type[VarlogError]) -> set[type[VarlogError]]:
+    return {base}.union(*(kinds(child) for child in base.__subclasses__()))
+
+
+def test_every_varlog_error_has_a_kafka_code() -> None:
+    for kind in kinds(VarlogError):
+        error = kind.__new__(kind)
+        assert int(from_varlog(error).code) in {1, 7, 56}, kind
