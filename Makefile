@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9092
 DATA   ?= ./kov-data
 
-.PHONY: help run demo test test-all test-java lint types contracts proto proto-check bench clean
+.PHONY: help run demo test test-all test-long test-java lint types contracts proto bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,11 +34,13 @@ demo: $(VENV)/.demo ## two real producers write, the records are read back twice
 test: $(VENV)/.dev ## the tests with Python clients only
 	$(BIN)/pytest -q -m "not slow and not java"
 
-test-all: $(VENV)/.dev ## also the long tests and the Java producer
-	$(BIN)/pytest -q
+test-long: $(VENV)/.dev ## what `make test` leaves out, the Java producer too: needs a JDK and Maven
+	$(BIN)/pytest -q -m "slow or java"
 
-test-java: $(VENV)/.dev ## Apache Kafka's own Java producer; needs a JDK and Maven
+test-java: $(VENV)/.dev ## Apache Kafka's own Java producer only
 	$(BIN)/pytest -q -m java
+
+test-all: test test-long ## everything
 
 lint: $(VENV)/.dev ## ruff, and whether the generated code is current
 	$(BIN)/ruff check .
