@@ -18,6 +18,7 @@ from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
 from kov.errors import CannotStart, ConfigError
 from kov.partition.identity import WriterIdentity
 from kov.partition.table import PartitionTable
+from kov.partition.unsealing import Unsealer
 from kov.peer import Peers, serve_connection_factory
 from kov.topic_table import Topics
 from kov.topics import TopicConfig
@@ -66,10 +67,9 @@ class Server:
             for opened in self._sockets.values():
                 self._rooms.callback(opened.close)
             varlog, catalog = await self._find_cluster()
-            self._say_what_is_not_done(varlog)
             log = await self._open_log(varlog)
             topics = await self._open_topics(log, varlog, catalog)
-            partitions = self._open_partitions(log, varlog.cluster_id)
+            partitions = self._open_partitions(log, varlog)
             await self._listen(self._make_broker(varlog.cluster_id, topics, partitions))
         except BaseException:
             await self.close()
@@ -128,13 +128,6 @@ class Server:
                     self._config.source,
                 )
 
-    def _say_what_is_not_done(self, varlog: VarlogConfig) -> None:
-        if varlog.unseal:
-            _log.warning(
-                "varlog.unseal: this version does not unseal log streams by itself; "
-                "run the admin server with --auto-unseal, or unseal them by hand"
-            )
-
     async def _open_topics(self, log: Log, varlog: VarlogConfig, place: CatalogConfig | None) -> Topics:
         topics = Topics(self._config.topics)
         if place is None:
@@ -164,9 +157,10 @@ class Server:
         topics.create_with(lambda name: creator.create(name, partitions, TopicConfig()))
         self._rooms.push_async_callback(topics.close, _CREATION_TIMEOUT_S)
 
-    def _open_partitions(self, log: Log, cluster_id: ClusterId) -> PartitionTable:
+    def _open_partitions(self, log: Log, varlog: VarlogConfig) -> PartitionTable:
         writer = WriterIdentity(node_id=self._node.node_id, addresses=self.bootstrap_servers)
-        partitions = PartitionTable(log, cluster_id=cluster_id, writer=writer)
+        unsealer = Unsealer(varlog.admin) if varlog.unseal and varlog.admin is not None else None
+        partitions = PartitionTable(log, cluster_id=varlog.cluster_id, writer=writer, unsealer=unsealer)
         self._rooms.push_async_callback(partitions.close, _PARTITIONS_TIMEOUT_S)
         return partitions
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_VERSION_WITH_ZSTD: Final = 7
+_SHORTEST_TIMEOUT_S: Final = 1.0  # with acks=1 Kafka ignores the timeout, and some clients send 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +191,7 @@ def _admit(
         return partition.append(
             batch,
             source=context.source,
-            timeout_s=max(request.timeout.total_seconds(), 0.0),
+            timeout_s=max(request.timeout.total_seconds(), _SHORTEST_TIMEOUT_S),
         )
     except KafkaError as error:
         return error

@@ -21,11 +21,14 @@ class Cluster:
     admin: Admin
     directory: Path
 
-    def config(self, text: str) -> Config:
+    def config(self, text: str, *, unseal: bool = False) -> Config:
         """The configuration of a mapping file that says `text` besides where this cluster is."""
         path = self.directory / "m.yaml"
         address = self.server.address
-        varlog = f'varlog: {{cluster_id: 1, metadata_repositories: ["{address}"], admin: "{address}"}}\n'
+        more = ", unseal: true" if unseal else ""
+        varlog = (
+            f'varlog: {{cluster_id: 1, metadata_repositories: ["{address}"], admin: "{address}"{more}}}\n'
+        )
         path.write_text(varlog + text)
         return load(path)
 

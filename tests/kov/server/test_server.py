@@ -86,6 +86,30 @@ async def test_a_log_stream_that_is_missing_is_named_and_the_other_topics_are_se
     assert await produce(bootstrap(server), "payments") == (0, 0)
 
 
+async def test_a_sealed_log_stream_is_unsealed_where_the_file_allows_it(
+    cluster: Cluster, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    server = await start(cluster.config(TOPICS, unseal=True))
+    assert await produce(bootstrap(server), "payments") == (0, 0)
+    await cluster.admin.seal(TopicId(2), LogStreamId(4))
+    async with asyncio.timeout(20):
+        assert await produce(bootstrap(server), "payments") == (0, 1)
+    assert "unsealing log stream 4 of Varlog topic 2" in caplog.text
+
+
+async def test_a_sealed_log_stream_stays_sealed_otherwise(cluster: Cluster, start: Start) -> None:
+    server = await start(cluster.config(TOPICS))
+    assert await produce(bootstrap(server), "payments") == (0, 0)
+    await cluster.admin.seal(TopicId(2), LogStreamId(4))
+    waiting = asyncio.create_task(produce(bootstrap(server), "payments"))
+    _, pending = await asyncio.wait([waiting], timeout=4)
+    assert pending
+    await cluster.admin.unseal(TopicId(2), LogStreamId(4))
+    async with asyncio.timeout(10):
+        assert await waiting == (0, 1)
+
+
 async def test_with_a_catalog_topics_are_made_when_they_are_asked_for(cluster: Cluster, start: Start) -> None:
     config = cluster.config(TOPICS + CATALOG + "auto_create: {enabled: true, partitions: 3}\n")
     server = await start(config)
