@@ -76,7 +76,7 @@ _CODES: Final[dict[type[varlog.VarlogError], ErrorCode]] = {
     varlog.InvalidArgument: ErrorCode.kafka_storage_error,
     varlog.Unavailable: ErrorCode.kafka_storage_error,
     varlog.Internal: ErrorCode.kafka_storage_error,
-    varlog.Trimmed: ErrorCode.offset_out_of_range,
+    varlog.Trimmed: ErrorCode.kafka_storage_error,  # trimmed while it was read: the next try knows
     varlog.Corrupt: ErrorCode.kafka_storage_error,
     varlog.AppendError: ErrorCode.request_timed_out,
     varlog.AppendRefused: ErrorCode.kafka_storage_error,

@@ -38,7 +38,9 @@ class Backlog:
         unsettled = []
         for each in self.doubtful:
             end = fold.end_of(each.header.leader_epoch)
-            if end is not None and each.header.base_offset < end:
+            if end is None:
+                each.batch.fail(in_doubt())  # trimmed before it could be read: it may have been stored
+            elif each.header.base_offset < end:
                 each.batch.succeed(appended(each.header, start_offset))
             else:
                 unsettled.append(each.batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 from typing import assert_never
 
 from kov.entries import BatchEntry, ControlEntry, Entry, ForeignEntry, Kind, UnknownControl
@@ -125,13 +126,13 @@ class Fold:
         return meaning
 
     def end_of(self, epoch: int) -> int | None:
-        """The offset at which `epoch` ended; None while it is the current one, or where it isn't known.
+        """The offset at which `epoch` ended; None while it is the current one, or where it isn't known here.
 
         All valid batches of one epoch are dense, so one of its batches is valid if it begins before that.
         """
-        for newer, first_offset, _ in self.epochs:
-            if newer > epoch:
-                return first_offset
+        for (known, _, _), (_, end, _) in pairwise(self.epochs):
+            if known == epoch:
+                return end
         return None
 
     def _check_identity(self, llsn: int, entry: ControlEntry) -> None:

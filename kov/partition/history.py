@@ -18,7 +18,7 @@ from kov.partition.identity import PartitionIdentity
 from kov.partition.stream import Stream
 from kov.partition.view import View
 from varlog_client.errors import Unavailable
-from varlog_client.types import LogEntry
+from varlog_client.types import LogEntry, LogStreamState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,41 @@ class History:
         self.view = view
         self._look_lock = asyncio.Lock()  # two loads at once would set the view back
 
-    async def look(self) -> None:
+    async def look(self) -> bool:
         """Folds up to the tail as it is now, from the newest control entry if nothing was folded yet.
 
-        Does nothing while a writer of this process owns the view. Raises `VarlogError` where storage can't
-        answer, and `Unusable`.
+        True: up to everything that was committed before the call. False: perhaps not, because the primary
+        didn't answer, or because a writer of this process owns the view, which alone may feed it then.
+        Raises `VarlogError` where storage can't answer, and `Unusable`.
         """
         async with self._look_lock:
-            await self._look()
+            return await self._look()
 
-    async def _look(self) -> None:
+    async def is_complete(self) -> bool:
+        """Whether the view holds all that is committed: for a writer that may have been deposed unnoticed."""
+        return self._holds_all_of(await self.stream.peek())
+
+    def _holds_all_of(self, extent: LogStreamState) -> bool:
+        return self.stream.primary_answered(extent) and extent.last.llsn <= self.view.fold.position.llsn
+
+    async def find_start(self) -> None:
+        """Looks where the stream begins now: somebody else may have trimmed it. Raises `VarlogError`."""
+        async with self._look_lock:
+            extent = await self.stream.peek()
+            await self._find_start(extent.first.llsn or self.view.fold.position.llsn + 1)
+
+    async def _look(self) -> bool:
         extent = await self.stream.peek()
         if not extent.readable:
             raise Unavailable(f"{self.stream}: every replica is sealing, its tail isn't known yet")
-        if not self.view.loaded:
-            await recovery.load(self.stream, self.partition, self.view, extent)
         if self.view.owned:
-            return
+            return self._holds_all_of(extent)
+        if not self.view.loaded or extent.first.llsn > self.view.fold.position.llsn + 1:
+            await recovery.load(self.stream, self.partition, self.view, extent)
         await self.catch_up(extent.last.llsn)
         if extent.first.llsn > 1:
             await self._find_start(extent.first.llsn)
+        return self._holds_all_of(extent)
 
     async def catch_up(self, last: int) -> None:
         """Folds forward to `last`, which is committed, or until a writer owns the view."""
@@ -116,9 +131,11 @@ class History:
 
     async def _find_start(self, first_llsn: int) -> None:
         """After a trim the partition starts at the oldest position behind which all can still be read."""
-        while self.view.oldest_control >= first_llsn:
+        view = self.view
+        while view.oldest_control >= first_llsn:
             await self._step_back()
-        self.view.index.forget_before(first_llsn)
-        oldest = self.view.index.floor(self.view.end_offset)
-        if oldest is not None:
-            self.view.start_offset = self.view.index.first_offset
+        view.index.forget_before(first_llsn)
+        if not len(view.index):
+            view.index.add(view.fold.position.copy())
+        if first_llsn > 1:
+            view.start_offset = max(view.start_offset, view.index.first_offset)

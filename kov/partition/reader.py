@@ -18,7 +18,7 @@ from kov.errors import KafkaError, from_varlog
 from kov.partition.fold import Unusable
 from kov.partition.history import History
 from kov.partition.limits import Limits
-from varlog_client.errors import VarlogError
+from varlog_client.errors import Trimmed, VarlogError
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +59,27 @@ class Reader:
         """See `Partition.read`."""
         with _answers():
             await self._ready(offset, current=current)
-            view = self._view
-            if not view.start_offset <= offset <= view.end_offset:
-                text = f"offset {offset} is not between {view.start_offset} and {view.end_offset}"
-                raise KafkaError(ErrorCode.offset_out_of_range, text)
-            found: list[bytes] = []
-            if offset < view.end_offset:
-                found = view.tail.read(offset, max_bytes) or await self._read_history(offset, max_bytes)
+            try:
+                found = await self._find(offset, max_bytes)
+            except Trimmed:  # by somebody, just now or long ago
+                await self._history.find_start()
+                found = await self._find(offset, max_bytes)
             if found and len(found[0]) > max_bytes and not min_one:
                 found = []
             return Fetched(
-                records=tuple(found), high_watermark=view.end_offset, log_start_offset=view.start_offset
+                records=tuple(found),
+                high_watermark=self._view.end_offset,
+                log_start_offset=self._view.start_offset,
             )
+
+    async def _find(self, offset: int, max_bytes: int) -> list[bytes]:
+        view = self._view
+        if not view.start_offset <= offset <= view.end_offset:
+            text = f"offset {offset} is not between {view.start_offset} and {view.end_offset}"
+            raise KafkaError(ErrorCode.offset_out_of_range, text)
+        if offset == view.end_offset:
+            return []
+        return view.tail.read(offset, max_bytes) or await self._read_history(offset, max_bytes)
 
     async def _read_history(self, offset: int, max_bytes: int) -> list[bytes]:
         found: list[bytes] = []
@@ -111,12 +120,18 @@ class Reader:
 
     async def _ready(self, offset: int | None, *, current: bool) -> None:
         """Sees to it that the view is as new as this question needs it."""
-        if current:
+        beyond = offset is not None and self._view.loaded and offset > self._view.end_offset
+        if current and not beyond:
             return
         following = self._follower is not None and not self._follower.done()
-        if not self._view.loaded or not following or offset is None or offset > self._view.end_offset:
-            # Before "out of range" is said the tail is read anew: a stale node mustn't reset consumers.
-            await self._history.look()
+        if following and self._view.loaded and offset is not None and not beyond:
+            return
+        # Before "out of range" is said, the tail is read anew: it makes consumers begin somewhere else, and a
+        # backup may lag, a writer may have been deposed without knowing.
+        certain = await (self._history.is_complete() if current else self._history.look())
+        if not certain and offset is not None and offset > self._view.end_offset:
+            text = f"offset {offset} isn't known here yet, and whether it exists can't be found out now"
+            raise KafkaError(ErrorCode.kafka_storage_error, text)
 
     def follow(self) -> None:
         """Keeps the view at the tail until `stop_following`, or until nobody has asked for a while."""

@@ -30,6 +30,12 @@ class Stream:
         """Its extent over the replicas that answer; see `Log.peek`."""
         return await self.log.peek(self.topic_id, self.log_stream_id)
 
+    def primary_answered(self, extent: LogStreamState) -> bool:
+        """Whether `extent` holds everything committed: a backup may not have heard of the newest entries."""
+        known = self.log.metadata.log_streams.get(self.log_stream_id)
+        primary = known.replicas[0].storage_node_id if known and known.replicas else None
+        return any(replica.storage_node_id == primary for replica in extent.replicas)
+
     async def refresh(self) -> ClusterMetadata:
         """Reads the cluster's metadata again: the primary may have moved."""
         return await self.log.refresh()

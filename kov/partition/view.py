@@ -46,8 +46,10 @@ class View:
         return self.fold.position.next_offset
 
     def load(self, fold: Fold) -> None:
-        """Begins with `fold`, a restored or an empty one."""
+        """Begins, or begins anew, with `fold`, a restored or an empty one."""
         self._fold = fold
+        self._tail.clear()
+        self.index = Index()
         self.oldest_control = fold.last_control_llsn
         self.index.add(fold.position.copy())
         self._wake(self.end_offset)

@@ -27,11 +27,14 @@ from varlog_client.errors import AppendError, AppendNotSent, Closed, Sealed, Str
 from varlog_client.types import (
     GLSN,
     LLSN,
+    ClusterMetadata,
     EntryMeta,
     LogEntry,
+    LogStream,
     LogStreamId,
     LogStreamState,
     LogStreamStatus,
+    Replica,
     ReplicaState,
     SequenceNumber,
     StorageNodeId,
@@ -60,6 +63,14 @@ class ScriptedLog:
         self.unreachable = False
         self.appenders = 0
         self._grown = asyncio.Event()
+        replica = Replica(storage_node_id=StorageNodeId(1), storage_node_path="/1")
+        stream = LogStream(
+            topic_id=TOPIC_ID,
+            log_stream_id=LOG_STREAM_ID,
+            status=LogStreamStatus.RUNNING,
+            replicas=(replica,),
+        )
+        self.metadata = ClusterMetadata(version=1, log_streams={LOG_STREAM_ID: stream})
 
     # What the test does
 
