@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -15,6 +15,8 @@ from kov.partition.producers import Accept
 from kov.partition.writer import Writer
 from tests.simulation.loop import run
 from tests.simulation.scenario import simulate
+from varlog_client.errors import AppendError
+from varlog_client.types import LLSN, EntryMeta
 
 SEEDS = 300
 
@@ -23,10 +25,11 @@ def no_llsn_check(patch: pytest.MonkeyPatch) -> None:
     """Acknowledges whatever LLSN the answer names."""
     original = Writer._on_appended
 
-    def trusting(self: Writer, metas: object, error: object) -> None:
+    def trusting(self: Writer, metas: Sequence[EntryMeta] | None, error: AppendError | None) -> None:
         if metas and self._in_flight:
-            metas = [m._replace(llsn=n) for n, m in enumerate(metas, self._in_flight[0].first_llsn)]  # type: ignore[attr-defined, var-annotated]
-        original(self, metas, error)  # type: ignore[arg-type]
+            expected = self._in_flight[0].first_llsn
+            metas = [meta._replace(llsn=LLSN(llsn)) for llsn, meta in enumerate(metas, expected)]
+        original(self, metas, error)
 
     patch.setattr(Writer, "_on_appended", trusting)
 
