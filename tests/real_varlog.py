@@ -37,8 +37,8 @@ _T = TypeVar("_T")
 PROGRAMS = ("varlogmr", "varlogadm", "varlogsn")
 CLUSTER_ID = 1
 
-_START_S = 30.0
-_CHANGE_S = 60.0
+_START_S = 60.0
+_CHANGE_S = 100.0
 _POLL_S = 0.05
 
 

@@ -6,6 +6,7 @@ A request is put together by hand: building the protobuf message first would cop
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 from google.protobuf.message import DecodeError
@@ -32,7 +33,7 @@ def encode_request(ids: bytes, payloads: Sequence[Payload]) -> bytes:
     parts: list[Payload] = [ids]
     for payload in payloads:
         size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
-        parts += (_PAYLOAD_TAG, _varint(size), payload)
+        parts += (_header(size), payload)
     return b"".join(parts)
 
 
@@ -54,10 +55,12 @@ def decode_response(
     return metas
 
 
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+@lru_cache(maxsize=1024)
+def _header(size: int) -> bytes:
+    """What stands before a payload: its tag, and its size as a varint."""
+    header = bytearray(_PAYLOAD_TAG)
+    while size > 0x7F:
+        header.append(size & 0x7F | 0x80)
+        size >>= 7
+    header.append(size)
+    return bytes(header)

@@ -29,6 +29,7 @@ class Metadata:
         self._cluster_id = cluster_id
         self._seeds = tuple(seeds)
         self._endpoints: tuple[str, ...] = ()
+        self._said: dict[str, str] = {}  # by address: its last refusal
         self._channels = channels
         self._call_timeout_s = call_timeout_s
         self._fetching: asyncio.Task[ClusterMetadata] | None = None
@@ -50,13 +51,13 @@ class Metadata:
                 break
             except (Unavailable, TimeoutError) as error:
                 if loop.time() + _PAUSE_S >= deadline:
-                    raise self._not_opened(timeout_s, error) from error
+                    raise self._not_opened(timeout_s) from error
                 await asyncio.sleep(_PAUSE_S)
         self._periodic = asyncio.create_task(self._renew(refresh_interval_s), name="varlog metadata")
 
-    def _not_opened(self, timeout_s: float, error: Exception) -> Unavailable:
-        reason = str(error) or f"no answer from {', '.join(self._seeds)}"
-        return Unavailable(f"cluster {self._cluster_id} was not reached within {timeout_s:g} s: {reason}")
+    def _not_opened(self, timeout_s: float) -> Unavailable:
+        said = "; ".join(f"{address}: {self._said.get(address, 'no answer')}" for address in self._asked())
+        return Unavailable(f"cluster {self._cluster_id} was not reached within {timeout_s:g} s; {said}")
 
     async def refresh(self) -> ClusterMetadata:
         """Fetches a new view, or joins the fetch that is under way. Raises `Unavailable` and `Closed`."""
@@ -118,16 +119,21 @@ class Metadata:
             await asyncio.sleep(interval_s)
             self.refresh_soon()
 
+    def _asked(self) -> tuple[str, ...]:
+        """Members first, the leader before all others; the seeds may be as good as any."""
+        return tuple(dict.fromkeys((*self._endpoints, *self._seeds)))
+
     async def _fetch(self) -> ClusterMetadata:
-        reasons = []
-        for address in dict.fromkeys((*self._endpoints, *self._seeds)):
+        addresses = self._asked()
+        for address in addresses:
             try:
                 self._endpoints, self.view = await self._ask(address)
             except VarlogError as error:
-                reasons.append(f"{address}: {error}")
+                self._said[address] = str(error)
             else:
                 return self.view
-        raise Unavailable("no metadata repository answered; " + "; ".join(reasons))
+        said = "; ".join(f"{address}: {self._said[address]}" for address in addresses)
+        raise Unavailable(f"no metadata repository answered; {said}")
 
     async def _ask(self, address: str) -> tuple[tuple[str, ...], ClusterMetadata]:
         channel = self._channels.at(address)

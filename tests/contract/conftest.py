@@ -15,9 +15,12 @@ from typing import Protocol, TypeAlias
 import pytest
 import pytest_asyncio
 
+from tests.leaks import no_client_task_is_left
 from tests.lite_varlog import start_lite_varlog
 from tests.real_varlog import missing_programs, start_real_varlog
 from varlog_client import Admin, Log, LogStreamId, StorageNodeId, TopicId
+
+__all__ = ["admin", "cluster", "log", "no_client_task_is_left", "place"]
 
 
 class Varlog(Protocol):

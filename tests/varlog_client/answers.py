@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from varlog_client import AppendError, EntryMeta
 
-BOUND_S = 5.0
+BOUND_S = 20.0
 
 
 class Answers:

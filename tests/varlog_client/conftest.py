@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.leaks import no_client_task_is_left
 from tests.varlog_client.scripted import ScriptedVarlog
 from varlog_client import Log
+
+__all__ = ["log", "no_client_task_is_left", "server"]
 
 
 @pytest.fixture

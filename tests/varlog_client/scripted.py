@@ -29,7 +29,7 @@ TOPIC = TopicId(1)
 STREAM = LogStreamId(7)
 NODE = StorageNodeId(1)
 
-_BOUND_S = 5.0
+_BOUND_S = 20.0
 _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 _Step: TypeAlias = Callable[[_Context], Awaitable[bool]]  # True: the call goes on
 

@@ -236,6 +236,7 @@ async def test_a_backup_is_named_by_the_error(server: ScriptedVarlog, log: Log) 
     appender, answers = log.appender(TOPIC, STREAM), Answers()
     send(appender, answers, "a")
     stream = await server.stream()
+    await stream.request()
     await stream.end(StatusCode.UNAVAILABLE, "not primary replica")
     await answers.wait("a")
     error = answers.error("a")
@@ -379,16 +380,16 @@ async def test_a_batch_unanswered_for_too_long_ends_all_sent_ones(server: Script
 
 
 async def test_the_time_counts_for_each_batch_alone(server: ScriptedVarlog, log: Log) -> None:
-    appender, answers = log.appender(TOPIC, STREAM, pipeline=1, call_timeout_s=0.4), Answers()
+    appender, answers = log.appender(TOPIC, STREAM, pipeline=1, call_timeout_s=0.8), Answers()
     begin = asyncio.get_running_loop().time()
     for name in "abc":
         send(appender, answers, name)
         stream = server.streams[0] if server.streams else await server.stream()
         request = await stream.request()
-        await asyncio.sleep(0.2)  # a slow server
+        await asyncio.sleep(0.3)  # a slow server
         await stream.answer(request)
         await answers.wait(name)
-    assert asyncio.get_running_loop().time() - begin > 0.4
+    assert asyncio.get_running_loop().time() - begin > 0.8
     assert [answers.llsns(name) for name in "abc"] == [[1], [2], [3]]
     send(appender, answers, "never")
     await answers.wait("never")

@@ -51,9 +51,9 @@ async def test_opening_in_vain_names_the_addresses_and_what_they_said(
 ) -> None:
     server.leader = 0
     with pytest.raises(Unavailable) as caught:
-        await Log.open(1, [dead_address, server.address], open_timeout_s=0.5)
+        await Log.open(1, [dead_address, server.address], open_timeout_s=1)
     message = str(caught.value)
-    assert "not reached within 0.5 s" in message
+    assert "not reached within 1 s" in message
     assert f"{dead_address}: " in message
     assert f"{server.address}: the metadata repository has no leader now" in message
 
@@ -67,7 +67,7 @@ async def test_a_seed_that_never_answers_is_named_too() -> None:
 
 async def test_a_node_of_another_cluster_is_refused(server: ScriptedVarlog) -> None:
     with pytest.raises(Unavailable, match="is a node of cluster 1, not of 2"):
-        await Log.open(2, [server.address], open_timeout_s=0.1)
+        await Log.open(2, [server.address], open_timeout_s=1)
 
 
 async def test_opening_without_an_address_is_a_mistake() -> None:
@@ -158,7 +158,7 @@ async def test_peek_takes_the_largest_watermarks_of_those_that_answer(server: Sc
         server.nodes = server.nodes | ahead.nodes | frozen.nodes
         server.watermarks, ahead.watermarks, frozen.watermarks = (3, 10), (4, 12), None
         server.status, ahead.status = LogStreamStatus.SEALED, LogStreamStatus.RUNNING
-        async with await Log.open(1, [server.address], call_timeout_s=0.2) as log:
+        async with await Log.open(1, [server.address], call_timeout_s=0.5) as log:
             state = await log.peek(TOPIC, STREAM)
     assert (state.first.llsn, state.last.llsn) == (4, 12)
     assert [replica.storage_node_id for replica in state.replicas] == [NODE, second]
@@ -185,6 +185,25 @@ async def test_peek_says_what_may_be_done(
         async with await Log.open(1, [server.address]) as log:
             state = await log.peek(TOPIC, STREAM)
     assert (state.readable, state.appendable, state.sealed) == expected
+
+
+async def test_peek_says_sealed_only_when_every_replica_answered(server: ScriptedVarlog) -> None:
+    async with ScriptedVarlog(StorageNodeId(2)) as silent:
+        server.nodes = server.nodes | silent.nodes
+        server.status, silent.watermarks = LogStreamStatus.SEALED, None
+        async with await Log.open(1, [server.address], call_timeout_s=0.1) as log:
+            assert not (await log.peek(TOPIC, STREAM)).sealed
+
+
+async def test_peek_is_unavailable_when_one_replica_is_silent_and_another_gone(
+    server: ScriptedVarlog,
+) -> None:
+    async with ScriptedVarlog(StorageNodeId(2)) as silent:
+        server.nodes = server.nodes | silent.nodes
+        server.replica_error, silent.watermarks = StatusCode.NOT_FOUND, None
+        async with await Log.open(1, [server.address], call_timeout_s=0.5) as log:
+            with pytest.raises(Unavailable, match=r"node 1: NOT_FOUND.*node 2: DEADLINE_EXCEEDED"):
+                await log.peek(TOPIC, STREAM)
 
 
 async def test_peek_is_unavailable_when_no_replica_answers(server: ScriptedVarlog) -> None:

@@ -224,22 +224,22 @@ async def test_reading_ahead_is_bounded(server: ScriptedVarlog, log: Log) -> Non
     call = await server.subscription()
     for llsn in range(1, 13):
         await call.entry(llsn, bytes(1 << 20))
-    batches = [await subscriber.next_batch()]
-    await asyncio.sleep(0.05)  # time enough to read more than it may
-    batches.append(await subscriber.next_batch())
-    assert len(batches[1]) == 4
-    llsns = [entry.llsn for batch in batches for entry in batch] + await rest(subscriber)
-    assert llsns == list(range(1, 13))
+    async with asyncio.timeout(BOUND_S):
+        while not subscriber._ahead.full:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.1)  # time enough to read more than it may
+    assert len(subscriber._ahead) == 4
+    assert await rest(subscriber) == list(range(1, 13))
 
 
 async def test_a_slow_consumer_is_no_silence() -> None:
     async with two_nodes() as (primary, backup, log):
         primary.watermarks = backup.watermarks = (1, 9)
-        subscriber = subscribe(log, 1, 10, silence_s=0.05)
+        subscriber = subscribe(log, 1, 10, silence_s=0.4)
         call = await primary.subscription()
         for llsn in range(1, 10):
             await call.entry(llsn, bytes(2 << 20))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)
         assert await rest(subscriber) == list(range(1, 10))
         assert backup.subscriptions == []
 
