@@ -19,7 +19,7 @@ from kov.wire.budget import Budget
 from kov.wire.connection import Connection, Reply
 from kov.wire.frames import Frame
 from kov.wire.limits import Limits
-from kov.wire.messages import Entity, Head
+from kov.wire.messages import Head
 
 if TYPE_CHECKING:
     from kov.broker import Broker
@@ -84,22 +84,22 @@ class Peer:
         return ProtocolError(f"{api.name} v{head.api_version} failed unexpectedly")
 
 
-def _decode(api: Api, head: Head, frame: Frame) -> messages.Request:
+def _decode(api: Api, head: Head, frame: Frame) -> messages.Request[object]:
     try:
-        return messages.decode(head, frame)
+        return messages.decode(head, frame, api.request)
     except ProtocolError as error:
         raise ProtocolError(f"a damaged {api.name} request, v{head.api_version}: {error}") from error
 
 
 def _other_version(api: Api, head: Head) -> Reply:
-    entity = unsupported_version(head.api_key)
-    if entity is None:
+    answer = unsupported_version(head.api_key)
+    if answer is None:
         raise ProtocolError(f"{api.name} v{head.api_version} is not served")
-    return _constant(head, entity)
+    return _in_version_0(head, answer)
 
 
-async def _constant(head: Head, entity: Entity) -> bytes:
-    return messages.encode(head.correlation_id, entity)
+async def _in_version_0(head: Head, answer: object) -> bytes:
+    return messages.encode(head, answer, 0)
 
 
 class _Answer:
@@ -123,9 +123,7 @@ class _Answer:
         api, head = self._api, self._head
         try:
             answer = await self._pending
-            if answer is None:
-                return None
-            return messages.encode(head.correlation_id, api.entity(head.api_version, answer))
+            return None if answer is None else messages.encode(head, answer)
         except ProtocolError:
             raise
         except Exception as error:  # A defect of ours ends this connection, not the server.

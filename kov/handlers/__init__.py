@@ -14,9 +14,9 @@ from kov.handlers import (
     metadata,
     produce,
 )
-from kov.handlers.base import Api, Context, Entity, Pending
+from kov.handlers.base import Api, Context, Pending
 
-__all__ = ["APIS", "Api", "Context", "Entity", "Pending", "unsupported_version"]
+__all__ = ["APIS", "Api", "Context", "Pending", "unsupported_version"]
 
 _OTHERS: Final = (
     produce.API,
@@ -31,6 +31,6 @@ _API_VERSIONS: Final = api_versions.make(_OTHERS)
 APIS: Final[Mapping[int, Api]] = {api.key: api for api in (*_OTHERS, _API_VERSIONS)}
 
 
-def unsupported_version(api_key: int) -> Entity | None:
-    """The answer to a version that isn't served; None where Kafka has none and closes the connection."""
-    return api_versions.unsupported(_API_VERSIONS, [*APIS.values()]) if api_key == api_versions.KEY else None
+def unsupported_version(api_key: int) -> object:
+    """The answer, in version 0, to a version that isn't served; None where Kafka closes the connection."""
+    return api_versions.unsupported([*APIS.values()]) if api_key == api_versions.KEY else None

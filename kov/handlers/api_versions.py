@@ -18,7 +18,7 @@ from typing import Final
 
 from kio.schema.errors import ErrorCode
 
-from kov.handlers.base import Api, Context, Entity, api
+from kov.handlers.base import Api, Context, api
 
 KEY: Final = 18
 _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
@@ -72,7 +72,6 @@ def listed(apis: Sequence[Api]) -> tuple[ApiVersion, ...]:
     )
 
 
-def unsupported(itself: Api, apis: Sequence[Api]) -> Entity:
-    """The answer to a version of ApiVersions that isn't served: v0, so that any client can read it."""
-    answer = ApiVersionsResponse(error_code=ErrorCode.unsupported_version, api_keys=listed(apis))
-    return itself.entity(0, answer)
+def unsupported(apis: Sequence[Api]) -> ApiVersionsResponse:
+    """The answer to a version of ApiVersions that isn't served; as v0 any client can read it."""
+    return ApiVersionsResponse(error_code=ErrorCode.unsupported_version, api_keys=listed(apis))

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
-
-from kio.index import load_request_schema, load_response_schema
-from kio.static.protocol import Payload
-
-from kov.handlers import fit
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from kov.broker import Broker
-
-Entity: TypeAlias = Payload
-"""An instance of kio's schema class of one API, version and direction."""
 
 Req = TypeVar("Req")
 Answer_co = TypeVar("Answer_co", covariant=True)
@@ -48,8 +39,9 @@ class Pending(Protocol[Answer_co]):
 class Api:
     """One Kafka API: what is served, what is said to be served, and by whom.
 
-    `handle(context, request)` takes the request's place in the order before it returns. Its answer is None
-    where the client expects none; `entity` makes an answer sendable.
+    `request` and `response` hold the fields of all versions, named as in kio; `kov.wire` reads and writes
+    them as each version says. `handle(context, request)` takes the request's place in the order before it
+    returns; its answer is a `response`, or None where the client expects none.
     """
 
     key: int
@@ -58,10 +50,7 @@ class Api:
     advertised: range
     request: type[object]
     response: type[object]
-    handle: Callable[[Context, Entity], Pending[object]]
-
-    def entity(self, version: int, answer: object) -> Entity:
-        return fit.write(response_type(self.key, version), answer)
+    handle: Callable[[Context, object], Pending[object]]
 
 
 def api(
@@ -74,7 +63,12 @@ def api(
     handle: Callable[[Context, Req], Pending[object]],
     advertised: range | None = None,
 ) -> Api:
-    """An `Api` whose handler has types of its own (`fit`). It advertises what it serves by default."""
+    """An `Api` for a handler that knows its own request type. It advertises what it serves by default."""
+
+    def handle_any(context: Context, body: object) -> Pending[object]:
+        assert isinstance(body, request)
+        return handle(context, body)
+
     return Api(
         key=key,
         name=name,
@@ -82,15 +76,5 @@ def api(
         advertised=versions if advertised is None else advertised,
         request=request,
         response=response,
-        handle=lambda context, entity: handle(context, fit.read(request, entity)),
+        handle=handle_any,
     )
-
-
-@cache
-def response_type(key: int, version: int) -> type[Entity]:
-    return load_response_schema(key, version)
-
-
-@cache
-def request_type(key: int, version: int) -> type[Entity]:
-    return load_request_schema(key, version)

@@ -68,6 +68,7 @@ class PartitionData:
     last_stable_offset: int = -1
     log_start_offset: int = -1
     aborted_transactions: tuple[AbortedTransaction, ...] = ()
+    preferred_read_replica: int = -1
     records: bytes = b""
     current_leader: LeaderIdAndEpoch = NO_LEADER
 

@@ -52,6 +52,7 @@ class Reading:
         self._asked = asked
         self._max_bytes = max_bytes
         self._found = [Found() for _ in asked]
+        self._partitions: dict[int, Partition] = {}
         self._advanced: dict[asyncio.Future[None], int] = {}
 
     @property
@@ -85,21 +86,18 @@ class Reading:
         waiting = set(self._advanced.values())
         for position, found in enumerate(self._found):
             if position not in waiting:
-                partition = self._partition(position)
-                self._advanced[partition.advanced(found.high_watermark)] = position
+                future = self._partitions[position].advanced(found.high_watermark)
+                self._advanced[future] = position
         done, _ = await asyncio.wait(self._advanced, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
         return sorted(self._advanced.pop(future) for future in done)
-
-    def _partition(self, position: int) -> Partition:
-        asked = self._asked[position]
-        topic = find_topic(self._context, asked.name, asked.topic_id)
-        return find_partition(self._context, topic, asked.index)
 
     async def _read_one(self, position: int) -> Found:
         asked = self._asked[position]
         others = self._size() - self._found[position].size
         try:
-            partition = self._partition(position)
+            topic = find_topic(self._context, asked.name, asked.topic_id)
+            partition = find_partition(self._context, topic, asked.index)
+            self._partitions[position] = partition
             check_epoch(partition, asked.leader_epoch)
             fetched = await partition.read(
                 asked.offset,

@@ -47,6 +47,8 @@ class InitProducerIdResponse:
     error_code: ErrorCode = ErrorCode.none
     producer_id: int = _NONE
     producer_epoch: int = _NONE
+    ongoing_txn_producer_id: int = _NONE
+    ongoing_txn_producer_epoch: int = _NONE
     throttle_time: timedelta = timedelta(0)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Generator
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from kov.errors import ProtocolError
 from kov.wire.budget import Budget
 from kov.wire.frames import Frame, FrameBuffer
 from kov.wire.limits import Limits
+
+_FLUSH_BYTES: Final = 64 * 1024
 
 
 class Reply(Protocol):
@@ -63,6 +65,8 @@ class Connection(asyncio.BufferedProtocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost = asyncio.Event()
+        self._outgoing: list[bytes] = []
+        self._outgoing_bytes = 0
         self._linger: asyncio.TimerHandle | None = None
 
     def __repr__(self) -> str:
@@ -137,7 +141,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_on_if_room(self) -> None:
         """Reads on after a pause, as soon as the bounds allow; called whenever one may have changed."""
-        if self._reading or self._finishing or self._own_bounds_reached():
+        if self._reading or self._finishing or self._own_bounds_reached() or self._transport.is_closing():
             return
         if self._budget.exhausted:
             self._budget.tell(self._read_on_if_room)
@@ -159,9 +163,24 @@ class Connection(asyncio.BufferedProtocol):
             self._end()
 
     async def _write(self, data: bytes | None) -> None:
-        if data is not None:
-            self._transport.write(data)
-            await self._writable.wait()
+        """Hands an answer to the socket, together with those that are ready in the same turn of the loop.
+
+        What a group commit settles at once thus costs one system call, not one for each request.
+        """
+        if data is None:
+            return
+        self._outgoing.append(data)
+        self._outgoing_bytes += len(data)
+        if self._outgoing_bytes >= _FLUSH_BYTES:
+            self._flush()
+        elif len(self._outgoing) == 1:
+            self._loop.call_soon(self._flush)
+        await self._writable.wait()
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing, self._outgoing_bytes = self._outgoing, [], 0
+        if outgoing and not self._transport.is_closing():
+            self._transport.writelines(outgoing)
 
     def _release(self, size: int) -> None:
         if not self._lost.is_set():
@@ -178,6 +197,7 @@ class Connection(asyncio.BufferedProtocol):
             if entry is not None:
                 entry[0].close()
         if not self._lost.is_set():
+            self._flush()
             self._transport.close()
             self._start_lingering()
 
@@ -187,8 +207,9 @@ class Connection(asyncio.BufferedProtocol):
         """Takes no further request, answers those that were taken, then hangs up. Idempotent."""
         if not self._finishing:
             self._finishing = True
-            self._transport.pause_reading()
             self._replies.put_nowait(None)
+            if not self._transport.is_closing():  # closing, uvloop's refuses to be paused
+                self._transport.pause_reading()
             self._start_lingering()
 
     def _start_lingering(self) -> None:

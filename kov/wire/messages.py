@@ -1,4 +1,4 @@
-"""Frame to kio entity and back: request and response headers, each version's schema. No I/O.
+"""Frame to request and answer to frame: headers here, bodies by `reading` and `writing`. No I/O.
 
 A request header is: api key, api version, correlation id, client id, and with flexible versions tags. The
 client id is a legacy string even there, and ApiVersions is answered with header v0 whatever its version:
@@ -10,25 +10,22 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from functools import cache
-from io import BytesIO
-from typing import Final, TypeAlias
+from typing import Final, Generic, TypeVar, cast
 
-from kio.index import load_request_schema
-from kio.serial import entity_reader, entity_writer
-from kio.serial.errors import SerialError
-from kio.static.protocol import Payload
+from kio.static.protocol import Entity
 
 from kov.errors import ProtocolError
-from kov.wire import lengths
+from kov.wire.cursor import Cursor
 from kov.wire.frames import Frame
+from kov.wire.reading import reader
+from kov.wire.schema import Schema, request_type, response_type
+from kov.wire.writing import writer
 
-Entity: TypeAlias = Payload
-"""A request or a response: an instance of the schema class of its version."""
+T = TypeVar("T")
 
 _HEAD: Final = struct.Struct(">hhi")
-_CLIENT_ID: Final = struct.Struct(">h")
 _SIZE: Final = struct.Struct(">i")
-_PREFIX: Final = struct.Struct(">ii")
+_CORRELATION_ID: Final = struct.Struct(">i")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +38,9 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Generic[T]):
     client_id: str | None
-    body: Entity
+    body: T
 
 
 def read_head(frame: Frame) -> Head:
@@ -54,48 +51,42 @@ def read_head(frame: Frame) -> Head:
     return Head(api_key=api_key, api_version=api_version, correlation_id=correlation_id)
 
 
-def decode(head: Head, frame: Frame) -> Request:
-    """The request that `head` begins, which must be of a known API and version.
+def decode(head: Head, frame: Frame, declared: type[T]) -> Request[T]:
+    """The request that `head` begins, as the handler's own type; its version must be one that kio knows.
 
     Raises `ProtocolError` for a body that isn't what its version says. Bytes behind the body are ignored,
     as Kafka does.
     """
-    schema = load_request_type(head.api_key, head.api_version)
+    schema = request_type(head.api_key, head.api_version)
+    cursor = Cursor(frame, _HEAD.size)
     try:
-        client_id, offset = _read_client_id(frame, schema.__flexible__)
-        body, _ = entity_reader(schema)(*lengths.readable(schema, frame, offset))
-    except (SerialError, struct.error, IndexError, ValueError) as error:
-        # kio reports damage by its own errors and by ValueError.
+        size = cursor.int16()
+        client_id = None if size == -1 else str(cursor.take(size), "utf-8")
+        if schema.__flexible__:
+            cursor.skip_tags()
+        return Request(client_id=client_id, body=reader(schema, declared)(cursor))
+    except (struct.error, IndexError) as error:
+        raise ProtocolError("the request ends too early") from error
+    except ValueError as error:
         raise ProtocolError(str(error)) from error
-    return Request(client_id=client_id, body=body)
 
 
-def _read_client_id(frame: Frame, flexible: bool) -> tuple[str | None, int]:
-    """The client id, and the offset of the body."""
-    offset = _HEAD.size + _CLIENT_ID.size
-    length: int = _CLIENT_ID.unpack_from(frame, _HEAD.size)[0]
-    client_id = None
-    if length >= 0:
-        if length > len(frame) - offset:
-            raise ProtocolError("the client id doesn't fit into the request")
-        client_id = str(frame[offset : offset + length], "utf-8")
-        offset += length
-    return client_id, lengths.skip_tags(lengths.Walk(frame), offset) if flexible else offset
+def encode(head: Head, answer: object, api_version: int | None = None) -> bytes:
+    """A whole response frame, its size in front, in the request's version or the one given.
+
+    `answer` has the fields of that version, or of all versions (`writing`).
+    """
+    schema = response_type(head.api_key, head.api_version if api_version is None else api_version)
+    pieces = [b"", _CORRELATION_ID.pack(head.correlation_id)]
+    if _has_tags(schema):
+        pieces.append(b"\0")
+    writer(schema, type(answer))(pieces.append, answer)
+    pieces[0] = _SIZE.pack(sum(map(len, pieces)))
+    return b"".join(pieces)
 
 
 @cache
-def load_request_type(api_key: int, api_version: int) -> type[Entity]:
-    """kio's schema class; raises kio's lookup error for what kio doesn't know."""
-    return load_request_schema(api_key, api_version)
-
-
-def encode(correlation_id: int, answer: Entity) -> bytes:
-    """A whole response frame, its size in front."""
-    out = BytesIO()
-    out.write(_PREFIX.pack(0, correlation_id))
-    if answer.__header_schema__.__flexible__:
-        out.write(b"\0")  # header v1 ends with tags, v0 is only the correlation id
-    entity_writer(type(answer))(out, answer)
-    with out.getbuffer() as view:
-        _SIZE.pack_into(view, 0, len(view) - _SIZE.size)
-    return out.getvalue()
+def _has_tags(schema: Schema) -> bool:
+    """Whether the response header ends with tags (v1) or is the correlation id alone (v0)."""
+    header = cast("type[Entity]", schema.__header_schema__)
+    return header.__flexible__

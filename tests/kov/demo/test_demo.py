@@ -96,3 +96,13 @@ def test_missing_client_is_named_with_what_to_install(
     assert capsys.readouterr().err == (
         "kov: the demo needs confluent-kafka; install it with: pip install 'kov[demo]'\n"
     )
+
+
+async def test_serving_loads_no_kafka_client() -> None:
+    look = (
+        "import sys, kov.cli, kov.commands, kov.server;"
+        "print({'aiokafka', 'confluent_kafka'} & {*sys.modules})"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", look, stdout=asyncio.subprocess.PIPE)
+    said, _ = await process.communicate()
+    assert (process.returncode, said) == (0, b"set()\n")

@@ -11,8 +11,7 @@ from typing import TypeVar, cast
 from uuid import UUID
 
 from kov.broker import Broker, Node, Topics
-from kov.handlers import APIS, fit
-from kov.handlers.base import Entity, response_type
+from kov.handlers import APIS
 from kov.handlers.fetch import FetchPartition, FetchRequest, FetchResponse, FetchTopic
 from kov.handlers.produce import PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData
 from kov.partition.limits import Limits as PartitionLimits
@@ -21,8 +20,9 @@ from kov.partition.table import PartitionTable
 from kov.peer import Peers, serve_connection_factory
 from kov.topics import Origin, Topic
 from kov.wire.limits import Limits
+from kov.wire.schema import response_type
 from tests.kov.partition.scripted import TOPIC_ID, ScriptedLog, partition_on
-from tests.kov.wire.requests import decode_response, frame, request, sized
+from tests.kov.wire.requests import Entity, as_own, decode_response, frame, request, sized
 from varlog_client.types import ClusterId, LogStreamId
 
 A = TypeVar("A")
@@ -77,7 +77,7 @@ class Wire:
 
     async def ask(self, answer: type[A], version: int, body: object) -> A:
         """Sends a handler's own request type in a version; the answer as the handler's own type."""
-        return fit.read(answer, await self.ask_entity(version, body))
+        return as_own(answer, await self.ask_entity(version, body))
 
     async def ask_entity(self, version: int, body: object) -> Entity:
         """The same, with the answer as kio read it."""

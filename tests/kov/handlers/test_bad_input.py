@@ -16,6 +16,7 @@ from kov.wire.limits import Limits
 from tests.builders import batch
 from tests.kov.handlers.door import Door, Wire, a_door, produce, producing
 from tests.kov.wire.requests import frame, request, sized
+from tests.kov_process import KovProcess
 from tests.waiting import wait_for
 
 HEADER = struct.Struct(">hhih")
@@ -113,6 +114,23 @@ async def test_a_request_that_never_ends_holds_nobody_up(door: Door, wire: Wire)
     await wire.writer.drain()
     other = await door.connect()
     assert (await other.ask(ApiVersionsResponse, 0, ApiVersionsRequest())).error_code is ErrorCode.none
+
+
+async def test_the_real_server_lives_on(shared_kov: KovProcess, topic: str) -> None:
+    host, port = shared_kov.address.rsplit(":", 1)
+    for data in (b"GET / HTTP/1.1\r\n\r\n", sized(header(99, 0)), sized(PRODUCE[:-10]), sized(METADATA[:20])):
+        wire = Wire(*await asyncio.open_connection(host, int(port)))
+        wire.send_bytes(data)
+        assert await wire.is_closed()
+        wire.writer.close()
+    healthy = Wire(*await asyncio.open_connection(host, int(port)))
+    asked = MetadataRequest(topics=(MetadataRequestTopic(name=topic),))
+    async with asyncio.timeout(20):
+        while "leader_not_available" in repr(await healthy.ask_entity(1, asked)):
+            await asyncio.sleep(0.05)
+    answer = await produce(healthy, 9, producing(batch(), name=topic))
+    assert answer.responses[0].partition_responses[0].error_code is ErrorCode.none
+    healthy.writer.close()
 
 
 async def test_many_connections_that_say_nothing_are_let_go(door: Door) -> None:

@@ -10,7 +10,6 @@ from kio.schema.errors import ErrorCode
 
 from kov.broker import Node
 from kov.errors import Leader, NotLeader
-from kov.handlers.base import Entity
 from kov.handlers.lookup import LeaderIdAndEpoch, NodeEndpoint
 from kov.handlers.produce import (
     PartitionProduceData,
@@ -21,7 +20,7 @@ from kov.handlers.produce import (
 from kov.partition.partition import Partition
 from tests.builders import batch, patched
 from tests.kov.handlers.door import LISTENER, ORDERS, Door, Wire, a_door, produce, producing
-from tests.kov.wire.requests import request
+from tests.kov.wire.requests import Entity, request
 from tests.waiting import wait_for
 
 BATCH = batch([b"a", b"b", b"c"])

@@ -8,18 +8,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import TypeVar
+from typing import TypeAlias, TypeVar, get_type_hints
 from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader, entity_writer
 from kio.static.protocol import Entity as Structure
+from kio.static.protocol import Payload
 
 from kov.handlers import APIS
-from kov.handlers.base import Entity, request_type
-from kov.wire import lengths
+from kov.wire import schema as schemas
+from kov.wire.schema import request_type
 
 S = TypeVar("S", bound=Structure)
+T = TypeVar("T")
+
+Entity: TypeAlias = Payload
+"""Any request or response of kio's."""
 
 EVERY_VERSION = [(api.key, version) for api in APIS.values() for version in api.versions]
 
@@ -40,11 +45,11 @@ _ZERO: Mapping[str, object] = {
 def _filled(schema: type[S], body: object) -> S:
     values = {}
     for field in fields(schema):
-        optional, declared = lengths._without_none(field.type)
-        element = lengths._element(declared)
+        optional, declared = schemas.without_none(field.type)
+        element = schemas.element(declared)
         if hasattr(body, field.name):
             value = getattr(body, field.name)
-            if value is not None and lengths.is_entity(element):
+            if value is not None and schemas.is_entity(element):
                 value = tuple(_filled(element, item) for item in value)
             values[field.name] = value
         elif field.default is MISSING:
@@ -77,23 +82,37 @@ def decode_response(schema: type[S], data: bytes, *, tagged_header: bool) -> tup
     return correlation_id, body
 
 
+def as_own(declared: type[T], entity: object) -> T:
+    """A kio entity as a handler's own type; what the version lacks takes the default."""
+    hints = get_type_hints(declared)
+    values = {name: getattr(entity, name) for name in hints if hasattr(entity, name)}
+    for name, value in values.items():
+        _, inner = schemas.without_none(hints[name])
+        item = schemas.element(inner)
+        if schemas.is_entity(item) and value is not None:
+            values[name] = tuple(as_own(item, each) for each in value)
+        elif schemas.is_entity(inner) and value is not None:
+            values[name] = as_own(inner, value)
+    return declared(**values)
+
+
 def sample(schema: type[S], rng: random.Random) -> S:
     """An entity with random values, arrays of up to two elements, and nulls where they are allowed."""
     return schema(**{field.name: _sample(field, rng) for field in fields(schema)})
 
 
 def _sample(field: Field[object], rng: random.Random) -> object:
-    optional, declared = lengths._without_none(field.type)
+    optional, declared = schemas.without_none(field.type)
     if optional and rng.random() < 0.3:
         return None
-    element = lengths._element(declared)
+    element = schemas.element(declared)
     if element is not None:
         return tuple(_one(element, field.metadata, rng) for _ in range(rng.randrange(3)))
     return _one(declared, field.metadata, rng)
 
 
 def _one(declared: object, metadata: Mapping[str, str], rng: random.Random) -> object:
-    if lengths.is_entity(declared):
+    if schemas.is_entity(declared):
         return sample(declared, rng)
     return _VALUES[metadata["kafka_type"]](rng)
 

@@ -34,6 +34,21 @@ class Reply:
         self.closed = True
 
 
+class Counting:
+    """A transport that notes how many answers each write carries."""
+
+    def __init__(self, transport: asyncio.Transport, written: list[int]) -> None:
+        self._transport = transport
+        self._written = written
+
+    def writelines(self, answers: list[bytes]) -> None:
+        self._written.append(len(answers))
+        self._transport.writelines(answers)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
 class Client:
     def __init__(self) -> None:
         self.replies: list[Reply] = []
@@ -253,6 +268,31 @@ async def test_finish_answers_what_was_taken_and_takes_nothing_more() -> None:
         assert [await wire.receive(), await wire.receive()] == [b"re:1", b"re:2"]
         assert await wire.is_closed()
         assert len(client.replies) == 2
+
+
+async def test_finish_just_after_the_connection_broke_does_no_harm() -> None:
+    async with connected() as (client, wire):
+        wire.send(b"1")
+        await until(lambda: bool(client.replies))
+        answer(client.replies[0])
+        client.connection.abort()
+        client.connection.finish()
+        await client.connection.wait_closed()
+        assert await wire.is_closed()
+
+
+async def test_answers_that_are_ready_together_leave_together() -> None:
+    async with connected() as (client, wire):
+        wire.send(*[b"%d" % n for n in range(50)])
+        await until(lambda: len(client.replies) == 50)
+        written = list[int]()
+        transport = client.connection._transport
+        client.connection._transport = Counting(transport, written)  # type: ignore[assignment]
+        for reply in client.replies:
+            answer(reply)
+        assert [await wire.receive() for _ in range(50)] == [b"re:%d" % n for n in range(50)]
+        assert written == [50]
+        client.connection._transport = transport
 
 
 async def test_closing_is_not_held_up_for_ever_by_a_peer_that_reads_nothing() -> None:
