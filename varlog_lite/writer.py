@@ -76,6 +76,7 @@ class Writer:
         self._loop = asyncio.get_running_loop()
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._closing = False
+        self._short = False
         self._thread = threading.Thread(target=self._run, name="varlog-lite-writer", daemon=True)
         self.failed: asyncio.Future[str] = self._loop.create_future()
         self.commits = 0
@@ -168,8 +169,12 @@ class Writer:
         appends = [work for work in group.work if isinstance(work, Append)]
         shortage = self._room.shortage(txn, sum(map(_size, appends))) if appends else None
         if shortage is not None:
+            if not self._short:
+                _log.warning("appends are refused for want of room: %s", shortage)
             for append in appends:
                 append.session.broken = status.no_room(shortage)
+        if appends:
+            self._short = shortage is not None
 
     def _tell_committed(self, group: _Group) -> None:
         places = iter(group.placed)

@@ -16,10 +16,11 @@ DEPTH = 6
 
 @dataclass
 class Written:
-    """`acknowledged`: (first LLSN, batch) of every answer; `sent` counts batches."""
+    """`acknowledged`: (first LLSN, batch) of every answer; `sent` counts batches; `end`: why it ended."""
 
     sent: int = 0
     acknowledged: list[tuple[int, int]] = field(default_factory=list)
+    end: str = ""
 
 
 def entries_of(round_number: int, batch: int, size: int) -> list[bytes]:
@@ -42,8 +43,8 @@ async def write_until_broken(
                 written.sent += 1
             places = await stream.answer()
             written.acknowledged.append((places[0][1], waiting.popleft()))
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError) as error:
+        written.end = repr(error)
 
 
 def check(stored: list[tuple[int, bytes]], first_llsn: int, round_number: int, written: Written) -> None:

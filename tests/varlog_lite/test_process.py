@@ -120,7 +120,7 @@ async def test_the_child_ends_when_its_parent_is_killed(tmp_path: Path, stdin: s
         stdout=PIPE,
     )
     assert parent.stdout is not None
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         pid, _, ready = (await parent.stdout.readline()).decode().partition(" ")
     assert ready.startswith(READY)
     parent.kill()

@@ -123,11 +123,12 @@ async def test_unregistered_log_streams_go_after_a_day(
         assert (await client.try_append(*ids, b"y")).text == "sealed"
     monkeypatch.setattr(sweeper, "UNREGISTERED_KEPT_S", -10)
     async with LiteServer(tmp_path) as server, connected(server.address) as client:
+        assert server._rooms is not None
+        held = server._rooms._cluster.log_streams
 
         async def gone() -> bool:
-            return ids[1] not in server._rooms._cluster.log_streams
+            return ids[1] not in held
 
-        assert server._rooms is not None
         await eventually(gone)
         assert (await refused(client.replica(*ids))).text == "no such log stream"
     store = Store(tmp_path)
