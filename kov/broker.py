@@ -67,6 +67,10 @@ class Broker:
         """Opens nothing. `index` must be one of the topic's."""
         return self._partitions.get(topic, index)
 
+    def known_partition(self, topic: Topic, index: int) -> Partition | None:
+        """The partition if anybody has asked for it before: to describe thousands makes none."""
+        return self._partitions.known(topic, index)
+
 
 def rendezvous(cluster_id: int, topic_uuid: UUID, index: int, node_ids: Sequence[int]) -> int:
     """The node with the highest hash; all nodes agree, and a node that leaves moves only its own partitions.

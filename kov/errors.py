@@ -70,6 +70,7 @@ class NotLeader(KafkaError):
 _CODES: Final[dict[type[varlog.VarlogError], ErrorCode]] = {
     varlog.VarlogError: ErrorCode.kafka_storage_error,
     varlog.Closed: ErrorCode.kafka_storage_error,
+    varlog.NoRoom: ErrorCode.kafka_storage_error,
     varlog.NotFound: ErrorCode.kafka_storage_error,
     varlog.AlreadyExists: ErrorCode.kafka_storage_error,
     varlog.FailedPrecondition: ErrorCode.kafka_storage_error,

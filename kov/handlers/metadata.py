@@ -157,8 +157,8 @@ def _described(context: Context, request: MetadataRequest, topic: Topic) -> Meta
 def _partition(context: Context, topic: Topic, index: int) -> MetadataResponsePartition:
     broker = context.broker
     leader_id, epoch = broker.leader_of(topic, index), 0
-    if leader_id == broker.node_id:
-        partition = broker.partition(topic, index)
+    partition = broker.known_partition(topic, index) if leader_id == broker.node_id else None
+    if partition is not None:
         epoch = partition.epoch
         if partition.leader is not None:
             leader_id, epoch = partition.leader.node_id, partition.leader.epoch

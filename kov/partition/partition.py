@@ -183,9 +183,13 @@ class Partition:
 
     def _become(self, state: State, why: str) -> None:
         assert state in MOVES[self.state], f"{self.state} -> {state}"
-        quiet = state in {State.ACTIVE, State.IDLE, State.CLOSED} or self.state is State.IDLE
+        level = logging.WARNING
+        if state is State.CLOSED and self.state is State.IDLE:
+            level = logging.DEBUG  # thousands were never opened
+        elif state in {State.ACTIVE, State.IDLE, State.CLOSED} or self.state is State.IDLE:
+            level = logging.INFO
         self.state = state
-        log.log(logging.INFO if quiet else logging.WARNING, "%r: %s", self, why)
+        log.log(level, "%r: %s", self, why)
 
     def _start_opening(self, why: str, replaced: LogStreamAppender | None = None) -> None:
         self._become(State.OPENING, why)

@@ -45,6 +45,10 @@ class PartitionTable:
             found = self._partitions[key] = self._make(topic, index)
         return found
 
+    def known(self, topic: Topic, index: int) -> Partition | None:
+        """The partition if it was asked for before."""
+        return self._partitions.get((topic.uuid.bytes, index))
+
     def _make(self, topic: Topic, index: int) -> Partition:
         stream = Stream(self._log, topic.topic_id, topic.log_streams[index])
         identity = PartitionIdentity(cluster_id=self._cluster_id, topic_uuid=topic.uuid, index=index)

@@ -46,6 +46,9 @@ class Partitions:
             self.made[index] = partition_on(log, limits=self._limits)
         return self.made[index]
 
+    def known(self, topic: Topic, index: int) -> Partition | None:
+        return self.made.get(index)
+
     async def close(self) -> None:
         for index, partition in self.made.items():
             self.logs[index].release()
