@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9092
 DATA   ?= ./kov-data
 
-.PHONY: help run demo test test-all test-long test-java lint types contracts proto bench clean
+.PHONY: help run demo test test-all test-long test-soak test-java lint types contracts proto bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,8 +34,11 @@ demo: $(VENV)/.demo ## two real producers write, the records are read back twice
 test: $(VENV)/.dev ## the tests with Python clients only
 	$(BIN)/pytest -q -m "not slow and not java"
 
-test-long: $(VENV)/.dev ## what `make test` leaves out, the Java producer too: needs a JDK and Maven
-	$(BIN)/pytest -q -m "slow or java"
+test-long: $(VENV)/.dev ## what `make test` leaves out, Java too: needs a JDK, Maven, spin and gcc
+	$(BIN)/pytest -q -m "(slow or java) and not soak"
+
+test-soak: $(VENV)/.dev ## kills and more kills, for half an hour
+	$(BIN)/pytest -q -m soak
 
 test-java: $(VENV)/.dev ## Apache Kafka's own Java producer only
 	$(BIN)/pytest -q -m java
@@ -57,7 +60,7 @@ proto: $(VENV)/.dev ## regenerate varlog_client/pb and kov/pb
 	$(BIN)/python proto/generate.py
 
 bench: $(VENV)/.dev ## the first figures of docs/performance.md
-	$(BIN)/python bench/produce.py
+	$(BIN)/python -m bench.produce
 
 clean: ## remove the virtual environment and caches (never your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
