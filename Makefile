@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9092
 DATA   ?= ./kov-data
 
-.PHONY: help run demo test test-all test-long test-soak test-java lint types contracts proto bench clean
+.PHONY: help run demo test test-all test-long test-soak test-java lint types contracts proto docs bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,7 @@ lint: $(VENV)/.dev ## ruff, and whether the generated code is current
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python proto/generate.py --check
+	$(BIN)/python docs/client_api.py --check
 
 types: $(VENV)/.dev ## strict mypy
 	$(BIN)/mypy
@@ -58,6 +59,9 @@ contracts: $(VENV)/.dev ## which package may import which
 
 proto: $(VENV)/.dev ## regenerate varlog_client/pb and kov/pb
 	$(BIN)/python proto/generate.py
+
+docs: $(VENV)/.dev ## regenerate docs/client-api.md from the docstrings
+	$(BIN)/python docs/client_api.py
 
 bench: $(VENV)/.dev ## the first figures of docs/performance.md
 	$(BIN)/python -m bench.produce

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from varlog_client.admin import Admin
+from varlog_client.admin_types import (
+    MetadataRepositoryMembers,
+    MetadataRepositoryNode,
+    MetadataRepositoryNodeId,
+    Storage,
+    SyncState,
+    SyncStatus,
+    TopicDescription,
+    WatchedStorageNode,
+)
 from varlog_client.appender import Callback, LogStreamAppender
 from varlog_client.batches import Payload
 from varlog_client.errors import (
@@ -18,6 +28,7 @@ from varlog_client.errors import (
     FailedPrecondition,
     Internal,
     InvalidArgument,
+    NoRoom,
     NoSuchLogStream,
     NotFound,
     NotPrimary,
@@ -28,8 +39,11 @@ from varlog_client.errors import (
     VarlogError,
 )
 from varlog_client.log import Log
+from varlog_client.manager import AppenderManager
 from varlog_client.subscriber import Subscriber
+from varlog_client.topic_subscriber import TopicSubscriber
 from varlog_client.types import (
+    END_GLSN,
     END_LLSN,
     GLSN,
     LLSN,
@@ -50,11 +64,13 @@ from varlog_client.types import (
     StorageNode,
     StorageNodeId,
     Topic,
+    TopicEntry,
     TopicId,
     TrimResult,
 )
 
 __all__ = [
+    "END_GLSN",
     "END_LLSN",
     "GLSN",
     "LLSN",
@@ -67,6 +83,7 @@ __all__ = [
     "AppendRefused",
     "AppendUnknown",
     "AppenderClosed",
+    "AppenderManager",
     "CallTimeout",
     "Callback",
     "Closed",
@@ -84,6 +101,10 @@ __all__ = [
     "LogStreamId",
     "LogStreamState",
     "LogStreamStatus",
+    "MetadataRepositoryMembers",
+    "MetadataRepositoryNode",
+    "MetadataRepositoryNodeId",
+    "NoRoom",
     "NoSuchLogStream",
     "NotFound",
     "NotPrimary",
@@ -93,14 +114,21 @@ __all__ = [
     "SealResult",
     "Sealed",
     "SequenceNumber",
+    "Storage",
     "StorageNode",
     "StorageNodeId",
     "StreamBroken",
     "Subscriber",
+    "SyncState",
+    "SyncStatus",
     "Topic",
+    "TopicDescription",
+    "TopicEntry",
     "TopicId",
+    "TopicSubscriber",
     "TrimResult",
     "Trimmed",
     "Unavailable",
     "VarlogError",
+    "WatchedStorageNode",
 ]

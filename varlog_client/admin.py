@@ -2,81 +2,77 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Sequence
-from types import TracebackType
-from typing import TypeVar
-
-import grpc.aio
+from collections.abc import Sequence
 
 from varlog_client import convert
-from varlog_client.channels import open_channel
-from varlog_client.errors import Unavailable, from_rpc
-from varlog_client.pb import admpb_pb2, admpb_pb2_grpc, varlogpb_pb2
+from varlog_client.admin_connection import answer
+from varlog_client.admin_nodes import AdminNodes
+from varlog_client.admin_types import SyncStatus, TopicDescription
+from varlog_client.pb import admpb_pb2 as pb
+from varlog_client.pb import varlogpb_pb2
 from varlog_client.types import (
     GLSN,
     LogStream,
     LogStreamId,
     Replica,
     SealResult,
-    StorageNode,
     StorageNodeId,
     Topic,
     TopicId,
     TrimResult,
 )
 
-_T = TypeVar("_T")
 
-
-class Admin:
+class Admin(AdminNodes):
     """A connection to the cluster's admin server. Made by `Admin.connect`.
 
-    Every method is one call. It raises `NotFound`, `AlreadyExists`, `FailedPrecondition`, `InvalidArgument`,
-    `Unavailable` (also when there is no answer in time: the call may yet have its effect) or `Internal`.
+    Every method is one call, bounded by its `timeout_s` or else by the one given to `connect`. It raises
+    `NotFound`, `AlreadyExists`, `FailedPrecondition`, `InvalidArgument`, `Unavailable` (also when there is
+    no answer in time: the call may yet have its effect) or `Internal`.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, timeout_s: float) -> None:
-        self._channel = channel
-        self._timeout_s = timeout_s
-        self._stub = admpb_pb2_grpc.ClusterManagerStub(channel)
+    # Topics
 
-    @classmethod
-    async def connect(cls, address: str, *, timeout_s: float = 5.0) -> Admin:
-        """Connects to `address` (`HOST:PORT`) within `timeout_s`, which later bounds each call.
-
-        Raises `Unavailable`.
-        """
-        channel = open_channel(address)
-        try:
-            async with asyncio.timeout(timeout_s):
-                await channel.channel_ready()
-        except TimeoutError:
-            await channel.close()
-            raise Unavailable(f"the admin server {address} was not reached within {timeout_s:g} s") from None
-        except asyncio.CancelledError:
-            await channel.close()
-            raise
-        return cls(channel, timeout_s)
-
-    async def add_topic(self) -> Topic:
+    async def add_topic(self, *, timeout_s: float | None = None) -> Topic:
         """A new topic; the cluster chooses its id."""
-        answer = await _answer(self._stub.AddTopic(admpb_pb2.AddTopicRequest(), timeout=self._timeout_s))
-        return convert.topic(answer.topic)
+        reply = await answer(self._stub.AddTopic(pb.AddTopicRequest(), timeout=self._within(timeout_s)))
+        return convert.topic(reply.topic)
 
-    async def get_topic(self, topic_id: TopicId) -> Topic:
-        request = admpb_pb2.GetTopicRequest(topic_id=topic_id)
-        answer = await _answer(self._stub.GetTopic(request, timeout=self._timeout_s))
-        return convert.topic(answer.topic)
+    async def get_topic(self, topic_id: TopicId, *, timeout_s: float | None = None) -> Topic:
+        """One topic."""
+        request = pb.GetTopicRequest(topic_id=topic_id)
+        reply = await answer(self._stub.GetTopic(request, timeout=self._within(timeout_s)))
+        return convert.topic(reply.topic)
 
-    async def list_topics(self) -> tuple[Topic, ...]:
-        answer = await _answer(self._stub.ListTopics(admpb_pb2.ListTopicsRequest(), timeout=self._timeout_s))
-        return tuple(convert.topic(topic) for topic in answer.topics)
+    async def describe_topic(self, topic_id: TopicId, *, timeout_s: float | None = None) -> TopicDescription:
+        """One topic with its log streams. Varlog calls it deprecated."""
+        request = pb.DescribeTopicRequest(topic_id=topic_id)
+        reply = await answer(self._stub.DescribeTopic(request, timeout=self._within(timeout_s)))
+        streams = tuple(convert.log_stream(stream) for stream in reply.log_streams)
+        return TopicDescription(topic=convert.topic(reply.topic), log_streams=streams)
 
-    async def unregister_topic(self, topic_id: TopicId) -> None:
+    async def list_topics(self, *, timeout_s: float | None = None) -> tuple[Topic, ...]:
+        """All topics."""
+        reply = await answer(self._stub.ListTopics(pb.ListTopicsRequest(), timeout=self._within(timeout_s)))
+        return tuple(convert.topic(topic) for topic in reply.topics)
+
+    async def unregister_topic(self, topic_id: TopicId, *, timeout_s: float | None = None) -> None:
         """Removes a topic with its log streams. Appends to those hang from then on: stop them before."""
-        request = admpb_pb2.UnregisterTopicRequest(topic_id=topic_id)
-        await _answer(self._stub.UnregisterTopic(request, timeout=self._timeout_s))
+        request = pb.UnregisterTopicRequest(topic_id=topic_id)
+        await answer(self._stub.UnregisterTopic(request, timeout=self._within(timeout_s)))
+
+    async def trim(
+        self, topic_id: TopicId, last_glsn: GLSN, *, timeout_s: float | None = None
+    ) -> tuple[TrimResult, ...]:
+        """Drops the topic's entries up to and including `last_glsn`; one result per replica.
+
+        With a storage node down it raises, and other nodes may have trimmed.
+        """
+        request = pb.TrimRequest(topic_id=topic_id, last_glsn=last_glsn)
+        reply = await answer(self._stub.Trim(request, timeout=self._within(timeout_s)))
+        return tuple(convert.trim_result(result) for result in reply.results)
+
+    # Log streams
 
     async def add_log_stream(
         self, topic_id: TopicId, replicas: Sequence[Replica] = (), *, timeout_s: float = 60.0
@@ -88,81 +84,109 @@ class Admin:
         (`list_log_streams`) before asking again: a second call makes a second log stream.
         """
         chosen = [_replica(replica) for replica in replicas]
-        request = admpb_pb2.AddLogStreamRequest(topic_id=topic_id, replicas=chosen)
-        answer = await _answer(self._stub.AddLogStream(request, timeout=timeout_s))
-        return convert.log_stream(answer.log_stream)
+        request = pb.AddLogStreamRequest(topic_id=topic_id, replicas=chosen)
+        reply = await answer(self._stub.AddLogStream(request, timeout=timeout_s))
+        return convert.log_stream(reply.log_stream)
 
-    async def get_log_stream(self, topic_id: TopicId, log_stream_id: LogStreamId) -> LogStream:
-        request = admpb_pb2.GetLogStreamRequest(topic_id=topic_id, log_stream_id=log_stream_id)
-        answer = await _answer(self._stub.GetLogStream(request, timeout=self._timeout_s))
-        return convert.log_stream(answer.log_stream)
+    async def get_log_stream(
+        self, topic_id: TopicId, log_stream_id: LogStreamId, *, timeout_s: float | None = None
+    ) -> LogStream:
+        """One log stream."""
+        request = pb.GetLogStreamRequest(topic_id=topic_id, log_stream_id=log_stream_id)
+        reply = await answer(self._stub.GetLogStream(request, timeout=self._within(timeout_s)))
+        return convert.log_stream(reply.log_stream)
 
-    async def list_log_streams(self, topic_id: TopicId) -> tuple[LogStream, ...]:
-        request = admpb_pb2.ListLogStreamsRequest(topic_id=topic_id)
-        answer = await _answer(self._stub.ListLogStreams(request, timeout=self._timeout_s))
-        return tuple(convert.log_stream(stream) for stream in answer.log_streams)
+    async def list_log_streams(
+        self, topic_id: TopicId, *, timeout_s: float | None = None
+    ) -> tuple[LogStream, ...]:
+        """The topic's log streams."""
+        request = pb.ListLogStreamsRequest(topic_id=topic_id)
+        reply = await answer(self._stub.ListLogStreams(request, timeout=self._within(timeout_s)))
+        return tuple(convert.log_stream(stream) for stream in reply.log_streams)
 
-    async def unregister_log_stream(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
-        """Removes a log stream, which must be sealed. Its entries stay on the nodes until they clean up."""
-        request = admpb_pb2.UnregisterLogStreamRequest(topic_id=topic_id, log_stream_id=log_stream_id)
-        await _answer(self._stub.UnregisterLogStream(request, timeout=self._timeout_s))
+    async def update_log_stream(
+        self,
+        topic_id: TopicId,
+        log_stream_id: LogStreamId,
+        *,
+        popped: Replica,
+        pushed: Replica,
+        timeout_s: float | None = None,
+    ) -> LogStream:
+        """Puts `pushed` in the place of `popped`; again is no error.
 
-    async def seal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> SealResult:
-        """Stops appends and drops what is not committed. Call again until every replica says SEALED."""
-        request = admpb_pb2.SealRequest(topic_id=topic_id, log_stream_id=log_stream_id)
-        answer = await _answer(self._stub.Seal(request, timeout=self._timeout_s))
-        states = tuple(convert.replica_state(state) for state in answer.log_streams)
-        return SealResult(sealed_glsn=GLSN(answer.sealed_glsn), replicas=states)
-
-    async def unseal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> LogStream:
-        """Allows appends again. Call it when every replica says SEALED: before that, appends may hang."""
-        request = admpb_pb2.UnsealRequest(topic_id=topic_id, log_stream_id=log_stream_id)
-        answer = await _answer(self._stub.Unseal(request, timeout=self._timeout_s))
-        return convert.log_stream(answer.log_stream)
-
-    async def trim(self, topic_id: TopicId, last_glsn: GLSN) -> tuple[TrimResult, ...]:
-        """Drops the topic's entries up to and including `last_glsn`; one result per replica."""
-        request = admpb_pb2.TrimRequest(topic_id=topic_id, last_glsn=last_glsn)
-        answer = await _answer(self._stub.Trim(request, timeout=self._timeout_s))
-        return tuple(
-            TrimResult(
-                storage_node_id=StorageNodeId(result.storage_node_id),
-                log_stream_id=LogStreamId(result.log_stream_id),
-                error=result.error,
-            )
-            for result in answer.results
+        The log stream must not be running, and one of its replicas must be SEALED. In the primary's place
+        the new node is the primary. The cluster then copies the entries; unseal when all say SEALED.
+        """
+        request = pb.UpdateLogStreamRequest(
+            topic_id=topic_id,
+            log_stream_id=log_stream_id,
+            popped_replica=_replica(popped),
+            pushed_replica=_replica(pushed),
         )
+        reply = await answer(self._stub.UpdateLogStream(request, timeout=self._within(timeout_s)))
+        return convert.log_stream(reply.log_stream)
 
-    async def add_storage_node(self, storage_node_id: StorageNodeId, address: str) -> StorageNode:
-        """Registers a node, which must be running. The same id and address again: no change, no error."""
-        node = varlogpb_pb2.StorageNode(storage_node_id=storage_node_id, address=address)
-        request = admpb_pb2.AddStorageNodeRequest(storage_node=node)
-        answer = await _answer(self._stub.AddStorageNode(request, timeout=self._timeout_s))
-        return convert.watched_storage_node(answer.storage_node)
-
-    async def list_storage_nodes(self) -> tuple[StorageNode, ...]:
-        request = admpb_pb2.ListStorageNodesRequest()
-        answer = await _answer(self._stub.ListStorageNodes(request, timeout=self._timeout_s))
-        return tuple(convert.watched_storage_node(node) for node in answer.storage_nodes)
-
-    async def close(self) -> None:
-        """Idempotent. Calls under way are cancelled."""
-        await self._channel.close()
-
-    async def __aenter__(self) -> Admin:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    async def unregister_log_stream(
+        self, topic_id: TopicId, log_stream_id: LogStreamId, *, timeout_s: float | None = None
     ) -> None:
-        await self.close()
+        """Removes a log stream, which must be sealed. Its entries stay on the nodes until they clean up."""
+        request = pb.UnregisterLogStreamRequest(topic_id=topic_id, log_stream_id=log_stream_id)
+        await answer(self._stub.UnregisterLogStream(request, timeout=self._within(timeout_s)))
 
+    async def remove_log_stream_replica(
+        self,
+        storage_node_id: StorageNodeId,
+        topic_id: TopicId,
+        log_stream_id: LogStreamId,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        """Deletes a replica that the log stream no longer has, entries and all."""
+        request = pb.RemoveLogStreamReplicaRequest(
+            storage_node_id=storage_node_id, topic_id=topic_id, log_stream_id=log_stream_id
+        )
+        await answer(self._stub.RemoveLogStreamReplica(request, timeout=self._within(timeout_s)))
 
-async def _answer(call: Awaitable[_T]) -> _T:
-    try:
-        return await call
-    except grpc.aio.AioRpcError as error:
-        raise from_rpc(error) from error
+    async def seal(
+        self, topic_id: TopicId, log_stream_id: LogStreamId, *, timeout_s: float | None = None
+    ) -> SealResult:
+        """Stops appends and drops what is not committed. Call again until every replica says SEALED."""
+        request = pb.SealRequest(topic_id=topic_id, log_stream_id=log_stream_id)
+        reply = await answer(self._stub.Seal(request, timeout=self._within(timeout_s)))
+        states = tuple(convert.replica_state(state) for state in reply.log_streams)
+        return SealResult(sealed_glsn=GLSN(reply.sealed_glsn), replicas=states)
+
+    async def unseal(
+        self, topic_id: TopicId, log_stream_id: LogStreamId, *, timeout_s: float | None = None
+    ) -> LogStream:
+        """Allows appends again. Call it when every replica says SEALED: before that, appends may hang."""
+        request = pb.UnsealRequest(topic_id=topic_id, log_stream_id=log_stream_id)
+        reply = await answer(self._stub.Unseal(request, timeout=self._within(timeout_s)))
+        return convert.log_stream(reply.log_stream)
+
+    async def sync(
+        self,
+        topic_id: TopicId,
+        log_stream_id: LogStreamId,
+        *,
+        source: StorageNodeId,
+        destination: StorageNodeId,
+        timeout_s: float | None = None,
+    ) -> SyncStatus:
+        """Begins to copy entries from a SEALED replica to a SEALING one, or tells how far that is.
+
+        Call again until COMPLETE, then `seal`. Only for a log stream that is sealed: a running one is
+        refused, **and the cluster has sealed it all the same.**
+        """
+        request = pb.SyncRequest(
+            topic_id=topic_id,
+            log_stream_id=log_stream_id,
+            src_storage_node_id=source,
+            dst_storage_node_id=destination,
+        )
+        reply = await answer(self._stub.Sync(request, timeout=self._within(timeout_s)))
+        return convert.sync_status(reply.status)
 
 
 def _replica(replica: Replica) -> varlogpb_pb2.ReplicaDescriptor:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import grpc.aio
 
-from varlog_client.batches import Payload, ProtocolBroken, decode_response, encode_ids, encode_request
+from varlog_client.batches import Batch, Payload, ProtocolBroken, decode_response, encode_ids, encode_request
+from varlog_client.callbacks import Callback, Callbacks, ignore, settle
 from varlog_client.errors import (
     AppenderClosed,
     AppendError,
@@ -18,16 +18,15 @@ from varlog_client.errors import (
     AppendUnknown,
     CallTimeout,
     Closed,
+    NoRoom,
     StreamBroken,
     append_error,
 )
 from varlog_client.slots import Slots
 from varlog_client.types import EntryMeta, LogStreamId, StorageNodeId, TopicId
+from varlog_client.watch import Watch
 
-_log = logging.getLogger(__name__)
-
-Callback: TypeAlias = Callable[[Sequence[EntryMeta] | None, AppendError | None], None]
-"""Exactly one of the two is not None: where the entries of the batch lie, or why that isn't known."""
+__all__ = ["Callback", "LogStreamAppender"]
 
 _APPEND = "/varlog.snpb.LogIO/Append"
 _MAX_PIPELINE = 8
@@ -42,7 +41,8 @@ class LogStreamAppender:
     **Callbacks** are plain functions. They run one at a time on the event loop, exactly one call per accepted
     batch: with one `EntryMeta` per payload, LLSNs consecutive, or with an error. A batch's slot is free again
     before its callback runs, so a callback may append, also with a pipeline of 1 (unless somebody waits for
-    that slot). What a callback raises is logged and stops nothing.
+    that slot). What a callback raises is logged and stops nothing. `append` and `append_soon` give the same
+    outcome to whoever awaits it.
 
     **Errors.** The type says what is certain: `AppendRefused` was not stored and won't be, `AppendUnknown`
     was sent and may be stored now, later or never. The first error ends the appender: `broken` names it, all
@@ -50,7 +50,8 @@ class LogStreamAppender:
     sent twice, and no new stream is opened: close it, and ask the `Log` for another.
 
     **Time.** `call_timeout_s` counts from the moment a batch is sent (while the connection is being made:
-    accepted). When the oldest is over it, the stream ends with `CallTimeout`. None waits for ever, and a
+    accepted). When the oldest is over it, the stream ends with `CallTimeout`; time in which the event loop
+    stood still does not count. It also bounds the wait for a slot: `NoRoom`. None waits for ever, and a
     storage node may well never answer.
     """
 
@@ -72,18 +73,17 @@ class LogStreamAppender:
         self.pipeline = max(1, min(pipeline, _MAX_PIPELINE))
         self.broken: AppendError | None = None
         self._ids = encode_ids(topic_id, log_stream_id)
-        self._default_callback = default_callback or _ignore
+        self._default_callback = default_callback or ignore
         self._call_timeout_s = call_timeout_s
         self._on_end = on_end
         self._closed = False
 
         self._slots = Slots(self.pipeline)  # taken by what is in the next two
-        self._queue: deque[_Batch] = deque()  # accepted, not sent
-        self._sent: deque[_Batch] = deque()  # not answered
-        self._outcomes: deque[_Outcome] = deque()  # not called back
-        self._calling_back = False
+        self._queue: deque[Batch] = deque()  # accepted, not sent
+        self._sent: deque[Batch] = deque()  # not answered
+        self._callbacks = Callbacks(log_stream_id)
         self._arrived = asyncio.Event()
-        self._watch: asyncio.TimerHandle | None = None
+        self._watch = Watch(call_timeout_s, self._oldest, self._time_out)
 
         self._loop = asyncio.get_running_loop()
         self._call: _Call = channel.stream_stream(_APPEND)()
@@ -113,12 +113,31 @@ class LogStreamAppender:
 
         The payloads are copied. Cancelled while it waits, it has accepted nothing. Raises `ValueError` for
         an empty batch, `TypeError` for a payload that isn't one, `Closed` when the appender was closed
-        before or while it waited. That the appender is broken is told to the callback.
+        before or while it waited, `NoRoom` when no slot became free within the call timeout: in each case
+        nothing was accepted, and no callback runs. That the appender is broken is told to the callback.
         """
         self._check(payloads)
         request = encode_request(self._ids, payloads)
-        await self._slots.wait()
+        if not self._slots.take():
+            await self._wait_for_slot()
         self._accept(request, len(payloads), callback)
+
+    async def append_soon(self, payloads: Sequence[Payload]) -> asyncio.Future[Sequence[EntryMeta]]:
+        """Like `append_batch`, and returns a future of the batch's outcome: its metas, or its `AppendError`.
+
+        Futures resolve in the order of acceptance. Cancelling one does not take the batch back.
+        """
+        answer: asyncio.Future[Sequence[EntryMeta]] = self._loop.create_future()
+        await self.append_batch(payloads, settle(answer))
+        return answer
+
+    async def append(self, payloads: Sequence[Payload]) -> Sequence[EntryMeta]:
+        """Appends a batch and waits for its outcome: one meta per payload, or its `AppendError` is raised.
+
+        Raises what `append_batch` raises, too. Cancelled before there was a slot, nothing was sent;
+        cancelled later, the batch goes on, and it may be stored.
+        """
+        return await (await self.append_soon(payloads))
 
     def append_batch_nowait(self, payloads: Sequence[Payload], callback: Callback | None = None) -> bool:
         """Like `append_batch`, but where that would wait this returns False and has accepted nothing."""
@@ -134,13 +153,14 @@ class LogStreamAppender:
         """Ends the stream at once: it does not wait for answers.
 
         Sent batches get `AppenderClosed`, which leaves their fate unknown, unsent ones `AppendNotSent`. All
-        callbacks have run when this returns (called from a callback: all but that one). Idempotent; when
-        cancelled, the appender is closed nevertheless.
+        callbacks have run when this returns (called from a callback: all but that one), all futures are
+        resolved, and whoever waited for a slot gets `Closed`. Idempotent; when cancelled, the appender is
+        closed nevertheless.
         """
         self._closed = True
         self._slots.close(Closed("the appender was closed"))
         self._end(AppenderClosed("the appender was closed", log_stream_id=self.log_stream_id))
-        self._call_back()
+        self._callbacks.run()
         await asyncio.wait([self._sender, self._receiver])
 
     # Accepting and sending
@@ -151,16 +171,23 @@ class LogStreamAppender:
         if not payloads:
             raise ValueError("a batch has at least one entry")
 
+    async def _wait_for_slot(self) -> None:
+        try:
+            async with asyncio.timeout(self._call_timeout_s):
+                await self._slots.wait()
+        except TimeoutError:
+            message = f"log stream {self.log_stream_id}: no slot became free in {self._call_timeout_s:g} s"
+            raise NoRoom(message) from None
+
     def _accept(self, request: bytes, entries: int, callback: Callback | None) -> None:
-        batch = _Batch(request, entries, callback or self._default_callback, self._loop.time())
+        batch = Batch(request, entries, callback or self._default_callback, self._loop.time())
         if self.broken is not None:
             self._settle(batch, None, self._not_sent(self.broken))
-            self._loop.call_soon(self._call_back)
+            self._loop.call_soon(self._callbacks.run)
             return
         self._queue.append(batch)
         self._arrived.set()
-        if self._watch is None and self._call_timeout_s is not None:
-            self._watch = self._loop.call_later(self._call_timeout_s, self._look_at_oldest)
+        self._watch.begin()
 
     async def _send_loop(self) -> None:
         try:
@@ -176,7 +203,7 @@ class LogStreamAppender:
             self._call.cancel()
             raise
 
-    async def _send(self, batch: _Batch) -> None:
+    async def _send(self, batch: Batch) -> None:
         batch.since = self._loop.time()
         self._sent.append(batch)
         request, batch.request = batch.request, b""
@@ -204,21 +231,17 @@ class LogStreamAppender:
         asked = self._sent[0].entries if self._sent else 0
         metas = decode_response(response, self.topic_id, self.log_stream_id, entries=asked)
         self._settle(self._sent.popleft(), metas, None)
-        self._call_back()
-
-    def _look_at_oldest(self) -> None:
-        self._watch = None
-        waiting = self._sent or self._queue
-        if not waiting or self._call_timeout_s is None:
-            return
-        due = waiting[0].since + self._call_timeout_s
-        if due <= self._loop.time():
-            message = f"no answer within {self._call_timeout_s:g} s"
-            self._end(CallTimeout(message, log_stream_id=self.log_stream_id))
-        else:
-            self._watch = self._loop.call_at(due, self._look_at_oldest)
+        self._callbacks.run()
 
     # Ends
+
+    def _oldest(self) -> float | None:
+        waiting = self._sent or self._queue
+        return waiting[0].since if waiting else None
+
+    def _time_out(self) -> None:
+        message = f"no answer within {self._call_timeout_s:g} s"
+        self._end(CallTimeout(message, log_stream_id=self.log_stream_id))
 
     def _end(self, error: AppendError) -> None:
         if self.broken is not None:
@@ -226,52 +249,22 @@ class LogStreamAppender:
         self.broken = error
         self._call.cancel()
         self._sender.cancel()
-        if self._watch is not None:
-            self._watch.cancel()
+        self._watch.stop()
         while self._sent:
             self._settle(self._sent.popleft(), None, error)
         while self._queue:
             self._settle(self._queue.popleft(), None, self._not_sent(error))
         self._on_end(self)
-        self._call_back()
+        self._callbacks.run()
 
     def _not_sent(self, reason: AppendError) -> AppendNotSent:
         error = AppendNotSent(f"not sent, because of: {reason}", log_stream_id=self.log_stream_id)
         error.__cause__ = reason
         return error
 
-    def _settle(self, batch: _Batch, metas: Sequence[EntryMeta] | None, error: AppendError | None) -> None:
-        self._outcomes.append((batch.callback, metas, error))
+    def _settle(self, batch: Batch, metas: Sequence[EntryMeta] | None, error: AppendError | None) -> None:
+        self._callbacks.add(batch.callback, metas, error)
         self._slots.free()
 
-    def _call_back(self) -> None:
-        if self._calling_back:
-            return  # a callback led here; the loop below goes on when it returns
-        self._calling_back = True
-        try:
-            while self._outcomes:
-                callback, metas, error = self._outcomes.popleft()
-                try:
-                    callback(metas, error)
-                except (Exception, asyncio.CancelledError):  # other people's code must not stop the stream
-                    _log.exception("a callback of the appender to log stream %d failed", self.log_stream_id)
-        finally:
-            self._calling_back = False
 
-
-class _Batch:
-    __slots__ = ("callback", "entries", "request", "since")
-
-    def __init__(self, request: bytes, entries: int, callback: Callback, since: float) -> None:
-        self.request = request
-        self.entries = entries
-        self.callback = callback
-        self.since = since
-
-
-_Outcome: TypeAlias = tuple[Callback, Sequence[EntryMeta] | None, AppendError | None]
 _Call: TypeAlias = grpc.aio.StreamStreamCall[bytes, bytes]
-
-
-def _ignore(metas: Sequence[EntryMeta] | None, error: AppendError | None) -> None:
-    del metas, error

@@ -11,12 +11,25 @@ from typing import TypeAlias
 
 from google.protobuf.message import DecodeError
 
+from varlog_client.callbacks import Callback
 from varlog_client.pb import snpb_pb2
 from varlog_client.types import GLSN, LLSN, EntryMeta, LogStreamId, TopicId
 
 Payload: TypeAlias = bytes | bytearray | memoryview
 
 _PAYLOAD_TAG = b"\x1a"  # AppendRequest.payload: field 3, length-delimited
+
+
+class Batch:
+    """One that was accepted and is not answered; `since` is when it was accepted, then when it was sent."""
+
+    __slots__ = ("callback", "entries", "request", "since")
+
+    def __init__(self, request: bytes, entries: int, callback: Callback, since: float) -> None:
+        self.request = request
+        self.entries = entries
+        self.callback = callback
+        self.since = since
 
 
 class ProtocolBroken(Exception):

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from varlog_client.admin_types import (
+    MetadataRepositoryNode,
+    MetadataRepositoryNodeId,
+    Storage,
+    SyncState,
+    SyncStatus,
+    WatchedStorageNode,
+)
 from varlog_client.pb import admpb_pb2, snpb_pb2, varlogpb_pb2
 from varlog_client.types import (
     GLSN,
@@ -17,7 +29,10 @@ from varlog_client.types import (
     StorageNodeId,
     Topic,
     TopicId,
+    TrimResult,
 )
+
+_ZERO_TIME_S = -62135596800  # what Go writes for no time
 
 
 def log_stream(message: varlogpb_pb2.LogStreamDescriptor) -> LogStream:
@@ -52,13 +67,53 @@ def storage_node(message: varlogpb_pb2.StorageNodeDescriptor) -> StorageNode:
     )
 
 
-def watched_storage_node(message: admpb_pb2.StorageNodeMetadata) -> StorageNode:
+def watched_storage_node(message: admpb_pb2.StorageNodeMetadata) -> WatchedStorageNode:
     """As the admin server reports it; `paths` is empty until its first heartbeat."""
     node = message.storage_node
-    return StorageNode(
+    return WatchedStorageNode(
         storage_node_id=StorageNodeId(node.storage_node.storage_node_id),
         address=node.storage_node.address,
-        paths=tuple(storage.path for storage in node.storages),
+        paths=tuple(each.path for each in node.storages),
+        storages=tuple(
+            Storage(path=each.path, used_bytes=each.used, total_bytes=each.total) for each in node.storages
+        ),
+        replicas=tuple(replica_state(each) for each in node.log_stream_replicas),
+        registered_at=_time(message.create_time),
+        started_at=_time(node.start_time),
+        last_heartbeat_at=_time(message.last_heartbeat_time),
+    )
+
+
+def _time(message: Timestamp) -> datetime | None:
+    if message.seconds in {0, _ZERO_TIME_S}:
+        return None
+    return message.ToDatetime(tzinfo=UTC)
+
+
+def metadata_repository_node(message: varlogpb_pb2.MetadataRepositoryNode) -> MetadataRepositoryNode:
+    return MetadataRepositoryNode(
+        node_id=MetadataRepositoryNodeId(message.node_id),
+        raft_url=message.raft_url,
+        rpc_address=message.rpc_addr,
+        leader=message.leader,
+        learner=message.learner,
+    )
+
+
+def sync_status(message: snpb_pb2.SyncStatus) -> SyncStatus:
+    return SyncStatus(
+        state=SyncState(message.state),
+        first=LLSN(message.first.llsn),
+        last=LLSN(message.last.llsn),
+        current=LLSN(message.current.llsn),
+    )
+
+
+def trim_result(message: admpb_pb2.TrimResult) -> TrimResult:
+    return TrimResult(
+        storage_node_id=StorageNodeId(message.storage_node_id),
+        log_stream_id=LogStreamId(message.log_stream_id),
+        error=message.error,
     )
 
 
@@ -79,11 +134,16 @@ def sequence_number(message: varlogpb_pb2.LogSequenceNumber) -> SequenceNumber:
 
 
 def replica_state(message: snpb_pb2.LogStreamReplicaMetadataDescriptor) -> ReplicaState:
+    replica = message.log_stream_replica
     return ReplicaState(
-        storage_node_id=StorageNodeId(message.log_stream_replica.storage_node.storage_node_id),
+        storage_node_id=StorageNodeId(replica.storage_node.storage_node_id),
+        topic_id=TopicId(replica.topic_log_stream.topic_id),
+        log_stream_id=LogStreamId(replica.topic_log_stream.log_stream_id),
         status=LogStreamStatus(message.status),
         version=message.version,
         global_high_watermark=GLSN(message.global_high_watermark),
         low_watermark=sequence_number(message.local_low_watermark),
         high_watermark=sequence_number(message.local_high_watermark),
+        path=message.path,
+        size_bytes=message.storage_size_bytes,
     )

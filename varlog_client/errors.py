@@ -11,7 +11,7 @@ import re
 
 import grpc.aio
 
-from varlog_client.types import LLSN, LogStreamId, StorageNodeId, TopicId
+from varlog_client.types import GLSN, LLSN, LogStreamId, StorageNodeId, TopicId
 
 
 class VarlogError(Exception):
@@ -20,6 +20,10 @@ class VarlogError(Exception):
 
 class Closed(VarlogError):
     """The object was closed by its owner; nothing was sent."""
+
+
+class NoRoom(VarlogError):
+    """No slot of the appender became free within its call timeout; nothing was sent."""
 
 
 class NotFound(VarlogError):
@@ -47,10 +51,18 @@ class Internal(VarlogError):
 
 
 class Trimmed(VarlogError):
-    """The range asked for begins in a part of the log stream that was trimmed."""
+    """The range asked for begins in a part that was trimmed.
 
-    def __init__(self, topic_id: TopicId, log_stream_id: LogStreamId, begin: LLSN) -> None:
-        super().__init__(f"log stream {log_stream_id} of topic {topic_id}: {begin} was trimmed")
+    `begin` is an LLSN of `log_stream_id`, or a GLSN of the topic where `log_stream_id` is None.
+    """
+
+    def __init__(self, topic_id: TopicId, log_stream_id: LogStreamId | None, begin: LLSN | GLSN) -> None:
+        where = (
+            f"topic {topic_id}"
+            if log_stream_id is None
+            else f"log stream {log_stream_id} of topic {topic_id}"
+        )
+        super().__init__(f"{where}: {begin} was trimmed")
         self.topic_id = topic_id
         self.log_stream_id = log_stream_id
         self.begin = begin
@@ -89,7 +101,7 @@ class NoSuchLogStream(AppendRefused):
 
 
 class AppendNotSent(AppendRefused):
-    """The appender ended before the batch was written to the stream."""
+    """The batch was never written to a stream: the appender, or the time for it, ended before."""
 
 
 class AppendUnknown(AppendError):
@@ -132,6 +144,8 @@ _BY_CODE: dict[grpc.StatusCode, type[VarlogError]] = {
 _BY_UNKNOWN_TEXT: tuple[tuple[str, type[VarlogError]], ...] = (
     ("not exist", NotFound),
     ("no such topic", NotFound),
+    ("no such mr", NotFound),
+    ("code = NotFound", NotFound),
     ("invalid log stream status", FailedPrecondition),
     ("invalid state", FailedPrecondition),
     ("code = Unavailable", Unavailable),
@@ -144,6 +158,8 @@ _PREFIX = re.compile(r"^rpc error: code = \w+ desc = ")
 def from_rpc(error: grpc.aio.AioRpcError) -> VarlogError:
     """What a failed unary call means. Streams know more than this and judge their ends themselves."""
     text = status_text(error)
+    if error.code() is grpc.StatusCode.UNAVAILABLE and text.startswith("no such topic"):
+        return NotFound(text)  # what DescribeTopic says
     if error.code() is grpc.StatusCode.UNKNOWN:
         for known, kind in _BY_UNKNOWN_TEXT:
             if known in text:

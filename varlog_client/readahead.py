@@ -12,15 +12,21 @@ _MAX_BYTES = 4 << 20
 
 
 class ReadAhead:
-    def __init__(self) -> None:
+    def __init__(self, news: asyncio.Event | None = None) -> None:
+        """`news` is set by every `put` and `wake`; several may share one."""
         self._entries: deque[LogEntry] = deque()
         self._bytes = 0
-        self._news = asyncio.Event()
+        self._news = news or asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @property
+    def head(self) -> LogEntry | None:
+        """The entry that `pop` would give."""
+        return self._entries[0] if self._entries else None
 
     @property
     def full(self) -> bool:

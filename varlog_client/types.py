@@ -22,6 +22,8 @@ NO_LLSN = LLSN(0)
 NO_GLSN = GLSN(0)
 END_LLSN = LLSN(2**64 - 1)
 """As the end of a range: no end, the subscription follows the tail."""
+END_GLSN = GLSN(2**64 - 1)
+"""The same by GLSN."""
 
 
 class LogStreamStatus(IntEnum):
@@ -46,6 +48,15 @@ class EntryMeta(NamedTuple):
 class LogEntry(NamedTuple):
     """One entry as read. `glsn` is 0 where it was read by LLSN: the server doesn't send it there."""
 
+    llsn: LLSN
+    glsn: GLSN
+    data: bytes
+
+
+class TopicEntry(NamedTuple):
+    """One entry of a topic as read in global order, and the log stream that holds it."""
+
+    log_stream_id: LogStreamId
     llsn: LLSN
     glsn: GLSN
     data: bytes
@@ -114,6 +125,10 @@ class ReplicaState:
     global_high_watermark: GLSN
     low_watermark: SequenceNumber
     high_watermark: SequenceNumber
+    topic_id: TopicId = TopicId(0)
+    log_stream_id: LogStreamId = LogStreamId(0)
+    path: str = ""
+    size_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,14 +106,33 @@ class ScriptedSubscription(_Call):
         await self.send(snpb_pb2.SubscribeToResponse(log_entry=entry).SerializeToString())
 
 
-class ScriptedVarlog:
-    """All services on `address`. Its metadata names `nodes`, the first of them as the primary of STREAM."""
+class ScriptedTopicSubscription(_Call):
+    """One Subscribe call."""
 
-    def __init__(self, node_id: StorageNodeId = NODE) -> None:
+    def __init__(self, request: snpb_pb2.SubscribeRequest) -> None:
+        super().__init__()
+        self.log_stream_id = request.log_stream_id
+        self.begin = request.glsn_begin
+        self.end_glsn = request.glsn_end
+
+    async def entry(self, llsn: int, glsn: int) -> None:
+        response = snpb_pb2.SubscribeResponse(llsn=llsn, glsn=glsn, payload=b"%d" % glsn)
+        await self.send(response.SerializeToString())
+
+
+class ScriptedVarlog:
+    """All services on `address`. Its metadata names `nodes`, the first of them as the primary of each of
+    `log_streams`."""
+
+    def __init__(self, node_id: StorageNodeId = NODE, address: str = "127.0.0.1:0") -> None:
         self.node_id = node_id
-        self.address = ""
+        self.address = address
         self.endpoint = ""
         self.nodes: dict[StorageNodeId, str] = {}
+        self.log_streams = [STREAM]
+        self.stream_status = LogStreamStatus.RUNNING
+        self.global_watermark = 0
+        self.trims: list[snpb_pb2.TrimDeprecatedRequest] = []
         self.leader = 1
         self.cluster_id = 1
         self.version = 1
@@ -123,15 +142,17 @@ class ScriptedVarlog:
         self.status = LogStreamStatus.RUNNING
         self.watermarks: tuple[int, int] | None = (0, 0)
         self.replica_error: StatusCode | None = None
+        self.peers: set[str] = set()  # the connections that calls came by
         self.streams: list[ScriptedStream] = []
         self.subscriptions: list[ScriptedSubscription] = []
         self._new_streams: asyncio.Queue[ScriptedStream] = asyncio.Queue()
         self._new_subscriptions: asyncio.Queue[ScriptedSubscription] = asyncio.Queue()
+        self._new_topic_subscriptions: asyncio.Queue[ScriptedTopicSubscription] = asyncio.Queue()
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers(self._handlers())
 
     async def __aenter__(self) -> ScriptedVarlog:
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.address = f"127.0.0.1:{self._server.add_insecure_port(self.address)}"
         self.nodes = {self.node_id: self.address}
         await self._server.start()
         return self
@@ -151,6 +172,9 @@ class ScriptedVarlog:
     async def subscription(self) -> ScriptedSubscription:
         return await asyncio.wait_for(self._new_subscriptions.get(), _BOUND_S)
 
+    async def topic_subscription(self) -> ScriptedTopicSubscription:
+        return await asyncio.wait_for(self._new_topic_subscriptions.get(), _BOUND_S)
+
     # The services
 
     def _handlers(self) -> list[grpc.GenericRpcHandler]:
@@ -159,6 +183,8 @@ class ScriptedVarlog:
         log_io: dict[str, Any] = {
             "Append": grpc.stream_stream_rpc_method_handler(self._append, append),
             "SubscribeTo": server_stream(self._subscribe_to, subscribe),
+            "Subscribe": server_stream(self._subscribe, snpb_pb2.SubscribeRequest.FromString),
+            "TrimDeprecated": unary(self._trim, snpb_pb2.TrimDeprecatedRequest.FromString),
             "LogStreamReplicaMetadata": unary(self._replica_metadata),
         }
         return [
@@ -172,6 +198,7 @@ class ScriptedVarlog:
         ]
 
     async def _append(self, _requests: object, context: _Context) -> None:
+        self.peers.add(context.peer())
         stream = ScriptedStream()
         self.streams.append(stream)
         self._new_streams.put_nowait(stream)
@@ -183,10 +210,21 @@ class ScriptedVarlog:
             await asyncio.wait([reading])
 
     async def _subscribe_to(self, request: snpb_pb2.SubscribeToRequest, context: _Context) -> None:
+        self.peers.add(context.peer())
         subscription = ScriptedSubscription(request)
         self.subscriptions.append(subscription)
         self._new_subscriptions.put_nowait(subscription)
         await subscription.perform(context)
+
+    async def _subscribe(self, request: snpb_pb2.SubscribeRequest, context: _Context) -> None:
+        self.peers.add(context.peer())
+        subscription = ScriptedTopicSubscription(request)
+        self._new_topic_subscriptions.put_nowait(subscription)
+        await subscription.perform(context)
+
+    async def _trim(self, request: snpb_pb2.TrimDeprecatedRequest, _context: _Context) -> bytes:
+        self.trims.append(request)
+        return b""
 
     async def _replica_metadata(self, _request: bytes, context: _Context) -> bytes:
         if self.replica_error is not None:
@@ -199,6 +237,7 @@ class ScriptedVarlog:
                 storage_node=varlogpb_pb2.StorageNode(storage_node_id=self.node_id)
             ),
             status=varlogpb_pb2.LogStreamStatus.ValueType(self.status),
+            global_high_watermark=self.global_watermark,
             local_low_watermark=varlogpb_pb2.LogSequenceNumber(llsn=low, glsn=low),
             local_high_watermark=varlogpb_pb2.LogSequenceNumber(llsn=high, glsn=high),
         )
@@ -211,7 +250,8 @@ class ScriptedVarlog:
         )
         return mrpb_pb2.GetClusterInfoResponse(cluster_info=info).SerializeToString()
 
-    async def _metadata(self, _request: bytes, _context: _Context) -> bytes:
+    async def _metadata(self, _request: bytes, context: _Context) -> bytes:
+        self.peers.add(context.peer())
         self.metadata_calls += 1
         await self.metadata_gate.wait()
         return mrpb_pb2.GetMetadataResponse(metadata=self._descriptor()).SerializeToString()
@@ -221,14 +261,18 @@ class ScriptedVarlog:
             varlogpb_pb2.StorageNode(storage_node_id=node, address=address)
             for node, address in self.nodes.items()
         ]
-        stream = varlogpb_pb2.LogStreamDescriptor(
-            topic_id=TOPIC,
-            log_stream_id=STREAM,
-            replicas=[varlogpb_pb2.ReplicaDescriptor(storage_node_id=node) for node in self.nodes],
-        )
+        streams = [
+            varlogpb_pb2.LogStreamDescriptor(
+                topic_id=TOPIC,
+                log_stream_id=stream,
+                status=varlogpb_pb2.LogStreamStatus.ValueType(self.stream_status),
+                replicas=[varlogpb_pb2.ReplicaDescriptor(storage_node_id=node) for node in self.nodes],
+            )
+            for stream in self.log_streams
+        ]
         return varlogpb_pb2.MetadataDescriptor(
             applied_index=self.version,
             storage_nodes=[varlogpb_pb2.StorageNodeDescriptor(storage_node=node) for node in nodes],
-            log_streams=[stream] if nodes else [],
-            topics=[varlogpb_pb2.TopicDescriptor(topic_id=TOPIC, log_streams=[STREAM])],
+            log_streams=streams if nodes else [],
+            topics=[varlogpb_pb2.TopicDescriptor(topic_id=TOPIC, log_streams=self.log_streams)],
         )

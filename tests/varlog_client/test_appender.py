@@ -371,11 +371,9 @@ async def test_the_end_of_a_stream_renews_the_metadata(server: ScriptedVarlog, l
 async def test_a_batch_unanswered_for_too_long_ends_all_sent_ones(server: ScriptedVarlog, log: Log) -> None:
     appender, answers = log.appender(TOPIC, STREAM, pipeline=2, call_timeout_s=0.2), Answers()
     send(appender, answers, "a", "b")
-    waiting = asyncio.create_task(appender.append_batch([b"c"], answers.callback("c")))
     stream = await server.stream()
-    await answers.wait("a", "b", "c")
-    await waiting
-    assert answers.errors("a", "b", "c") == [CallTimeout, CallTimeout, AppendNotSent]
+    await answers.wait("a", "b")
+    assert answers.errors("a", "b") == [CallTimeout, CallTimeout]
     await asyncio.wait_for(stream.cancelled.wait(), BOUND_S)
 
 
@@ -536,6 +534,39 @@ async def test_close_from_a_callback_works(server: ScriptedVarlog, log: Log) -> 
     await answers.wait("b", "c")
     await closing[0]
     assert set(answers.errors("b", "c")) <= {AppenderClosed, AppendNotSent}
+
+
+async def test_close_from_a_callback_with_a_full_pipeline_frees_who_waits(
+    server: ScriptedVarlog, log: Log
+) -> None:
+    appender = log.appender(TOPIC, STREAM, pipeline=1)
+    closing: list[asyncio.Task[None]] = []
+    appender.append_batch_nowait([b"a"], lambda *_: closing.append(asyncio.create_task(appender.close())))
+    waiting = [asyncio.create_task(appender.append_batch([b"b"])) for _ in range(3)]
+    stream = await server.stream()
+    await stream.answer(await stream.request())
+    async with asyncio.timeout(BOUND_S):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        await closing[0]
+    assert {type(outcome) for outcome in outcomes} <= {Closed, type(None)}
+    assert [type(outcome) for outcome in outcomes[1:]] == [Closed, Closed]
+    assert appender.in_flight == 0
+
+
+async def test_the_first_error_is_the_one_that_broken_names(server: ScriptedVarlog, log: Log) -> None:
+    appender, answers = log.appender(TOPIC, STREAM, pipeline=2), Answers()
+    send(appender, answers, "a", "b")
+    stream = await server.stream()
+    for _ in range(2):
+        await stream.request()
+    await stream.end(StatusCode.FAILED_PRECONDITION, "sealed")
+    await answers.wait("a", "b")
+    assert answers.error("a") is answers.error("b") is appender.broken
+    await appender.close()
+    assert isinstance(appender.broken, Sealed)
+    send_after_close = appender.append_batch([b"c"])
+    with pytest.raises(Closed):
+        await send_after_close
 
 
 async def test_close_begun_inside_a_callback_runs_the_others_after_it(
