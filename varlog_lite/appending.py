@@ -73,6 +73,7 @@ class AppendSession:
         try:
             while not self._stopping:
                 await self._room.acquire()
+                await self._cluster.writer.room()
                 raw: object = await self._context.read()
                 if not isinstance(raw, bytes):  # EOF: the client has half-closed
                     return

@@ -1,4 +1,4 @@
-"""`varlog-lite serve`: the program around `LiteServer`."""
+"""`varlog-lite serve`, the program around `LiteServer`, and `varlog-lite compact`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import uvloop
 # gRPC's own log lines would stand between ours; what matters of them is raised as well.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
+from varlog_lite import compaction
 from varlog_lite.directory import StoreUnusable
 from varlog_lite.parent import ParentWatch
 from varlog_lite.server import CannotListen, LiteServer
@@ -58,6 +59,22 @@ def serve(
     if reason:
         sys.stderr.write(f"varlog-lite: {reason}\n")
         raise typer.Exit(1)
+
+
+@app.command()
+def compact(
+    data: Annotated[Path, typer.Option(help="Data directory; no server may be using it.")],
+    into: Annotated[
+        Path | None, typer.Option(help="Write the compacted data here and leave --data as it is.")
+    ] = None,
+) -> None:
+    """Give the space of trimmed entries back to the disk. Needs room for what is kept meanwhile."""
+    try:
+        compacted = compaction.compact(data, into)
+    except StoreUnusable as error:
+        sys.stderr.write(f"varlog-lite: {error}\n")
+        raise typer.Exit(1) from error
+    sys.stdout.write(f"{compacted}\n")
 
 
 async def _serve(server: LiteServer, *, exit_with_parent: bool) -> str | None:

@@ -139,7 +139,7 @@ class Cluster:
         async with self._lock:
             if topic_id not in self.topics:
                 raise status.unregister_topic_unknown()
-            streams, now = self.registered(topic_id), int(time.time())
+            streams, now = self.registered(topic_id), _now_s()
             edits: dict[bytes, MetaValue | None] = {ledger.topic_key(topic_id): None}
             for stream in streams:
                 edits[_key(stream)] = ledger.log_stream_value(stream, unregistered_at=now)
@@ -157,7 +157,7 @@ class Cluster:
                 raise status.log_stream_not_exist()
             if stream.status is not Status.SEALED:
                 raise status.unregister_running_log_stream()
-            now = int(time.time())
+            now = _now_s()
             edits = {_key(stream): ledger.log_stream_value(stream, unregistered_at=now)}
             await self._commit(edits, self.record.changed())
             stream.unregistered_at = now
@@ -181,6 +181,15 @@ class Cluster:
             self.dropped.add(log_stream_id)
             stream.close()
             self.to_sweep.set()
+
+    @_finished
+    async def age(self, stream: LogStream, seconds: int) -> None:
+        """The unregistered log stream has been served for so much longer."""
+        async with self._lock:
+            served = stream.unregistered_s + seconds
+            if self.log_streams.get(stream.log_stream_id) is stream:
+                await self._commit({_key(stream): ledger.log_stream_value(stream, unregistered_s=served)})
+                stream.unregistered_s = served
 
     @_finished
     async def seal(self, topic_id: int, log_stream_id: int) -> LogStream:
@@ -258,6 +267,11 @@ class Cluster:
         await self.writer.change(apply)
         if record is not None:
             self.record = record
+
+
+def _now_s() -> int:
+    """Never 0, which means "not yet", wherever the clock stands."""
+    return max(int(time.time()), 1)
 
 
 def _key(stream: LogStream) -> bytes:

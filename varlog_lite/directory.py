@@ -1,4 +1,5 @@
-"""The data directory: made if missing, and locked for the life of the process that uses it."""
+"""The data directory: made if missing, locked for the life of the process that uses it, and marked once
+it holds data, so that a data file which is lost or emptied later isn't taken for a new one."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import os
 from pathlib import Path
 
 _LOCK_FILE = "varlog-lite.lock"
+_MARKER_FILE = "varlog-lite.format"
+_MARKER_TEXT = b"This directory holds data of varlog-lite, format 1, in data.mdb.\n"
 
 
 class StoreUnusable(Exception):
@@ -22,6 +25,7 @@ class DataDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self.marker = self.path / _MARKER_FILE
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self.path / _LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -37,13 +41,27 @@ class DataDirectory:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, f"{os.getpid()}\n".encode(), 0)
 
+    def mark(self) -> None:
+        """From here on a missing or empty data file is a loss. Call it once data is on disk."""
+        if self.marker.exists():
+            return
+        with self.marker.open("wb") as marker:
+            marker.write(_MARKER_TEXT)
+            marker.flush()
+            os.fsync(marker.fileno())
+        self.sync()
+
     def sync(self) -> None:
-        """Makes the directory's own entries survive a power cut."""
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_directory(self.path)
 
     def close(self) -> None:
         os.close(self._lock)
+
+
+def sync_directory(path: Path) -> None:
+    """Makes the directory's own entries survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -9,7 +9,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 
+import lmdb
+
 from varlog_lite.directory import StoreUnusable
+from varlog_lite.layout import Damaged
 from varlog_lite.store import MetaValue, Store
 from varlog_lite.streams import LogStream, Position, Status, Topic
 
@@ -75,6 +78,7 @@ def log_stream_value(
     status: Status | None = None,
     first_llsn: int | None = None,
     unregistered_at: int | None = None,
+    unregistered_s: int | None = None,
     dropped: bool = False,
 ) -> MetaValue:
     """The log stream as it is, but for what is named."""
@@ -85,16 +89,27 @@ def log_stream_value(
         "last_llsn": stream.last_llsn,
         "last_glsn": stream.last_glsn,
         "unregistered_at": stream.unregistered_at if unregistered_at is None else unregistered_at,
+        "unregistered_s": stream.unregistered_s if unregistered_s is None else unregistered_s,
         "dropped": dropped,
     }
 
 
-def load(store: Store, cluster_id: int) -> Loaded:
-    """Reads the metadata and each log stream's tail. Blocks; raises `StoreUnusable`."""
+def load(store: Store, cluster_id: int | None) -> Loaded:
+    """Reads the metadata and each log stream's tail; without `cluster_id`, of whatever cluster it is.
+
+    Blocks. Raises `StoreUnusable`.
+    """
+    try:
+        return _load(store, cluster_id)
+    except (Damaged, lmdb.Error) as error:
+        raise StoreUnusable(f"{store.file} is damaged: {error}") from error
+
+
+def _load(store: Store, cluster_id: int | None) -> Loaded:
     values = store.read_meta()
     loaded = _load_cluster(values.pop(_CLUSTER_KEY, None), cluster_id, store)
-    if loaded.fresh and values:
-        raise StoreUnusable(f"the stored metadata is damaged: {_CLUSTER_KEY.decode()} is missing")
+    if loaded.fresh and (values or store.marked):
+        raise StoreUnusable(f"{store.file} is damaged: the metadata of {_CLUSTER_KEY.decode()} is missing")
     for key, value in sorted(values.items(), reverse=True):  # topics before log streams
         kind, _, number = key.partition(b"/")
         if kind == b"topic":
@@ -107,19 +122,19 @@ def load(store: Store, cluster_id: int) -> Loaded:
     return loaded
 
 
-def _load_cluster(value: MetaValue | None, cluster_id: int, store: Store) -> Loaded:
+def _load_cluster(value: MetaValue | None, cluster_id: int | None, store: Store) -> Loaded:
     if value is None:
-        record = ClusterRecord(cluster_id=cluster_id, created_at=int(time.time()))
+        record = ClusterRecord(cluster_id=cluster_id or 0, created_at=int(time.time()))
         return Loaded(cluster=record, fresh=True)
     if value["format"] != FORMAT:
         raise StoreUnusable(
             f"the data in {store.path} has format {value['format']}; this program reads {FORMAT}"
         )
-    if value["cluster_id"] != cluster_id:
-        there = value["cluster_id"]
+    there = _number(value, "cluster_id")
+    if cluster_id not in (None, there):
         raise StoreUnusable(f"the data in {store.path} is of cluster {there}, not of cluster {cluster_id}")
     record = ClusterRecord(
-        cluster_id=cluster_id,
+        cluster_id=there,
         created_at=_number(value, "created_at"),
         applied_index=_number(value, "applied_index"),
         next_topic=_number(value, "next_topic"),
@@ -153,6 +168,7 @@ def _load_log_stream(loaded: Loaded, log_stream_id: int, value: MetaValue, store
         first_llsn=_number(value, "first_llsn"),
         last=last,
         unregistered_at=_number(value, "unregistered_at"),
+        unregistered_s=_number(value, "unregistered_s") if "unregistered_s" in value else 0,
     )
     if head is not None:
         stream.version = 1

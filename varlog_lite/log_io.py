@@ -64,7 +64,8 @@ class LogIO:
             session.stop()
         self._sessions.add(session)
         try:
-            refusal = await session.run()
+            with rpc.client_may_go():
+                refusal = await session.run()
         finally:
             self._sessions.discard(session)
         if refusal is not None:
@@ -79,7 +80,8 @@ class LogIO:
             if request.glsn_begin <= stream.trimmed_glsn and stream.trimmed_glsn:
                 raise status.trimmed()
             reading = Reading(self._pool, stream, wire.subscribe_response)
-            await reading.by_glsn(context.write, request.glsn_begin, request.glsn_end)
+            with rpc.client_may_go():
+                await reading.by_glsn(context.write, request.glsn_begin, request.glsn_end)
         except Refusal as refusal:
             await rpc.end(context, refusal)
 
@@ -91,7 +93,8 @@ class LogIO:
                 raise status.invalid_range()
             encode = wire.SubscribeToEncoder(request.topic_id, request.log_stream_id)
             reading = Reading(self._pool, stream, encode)
-            await reading.by_llsn(context.write, request.llsn_begin, request.llsn_end)
+            with rpc.client_may_go():
+                await reading.by_llsn(context.write, request.llsn_begin, request.llsn_end)
         except Refusal as refusal:
             await rpc.end(context, refusal)
 

@@ -19,7 +19,7 @@ _OWN_BYTES = 128 * 1024
 class Room:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._page_bytes = store.env.stat()["psize"]
+        self._page_bytes = store.page_bytes
 
     def shortage(self, txn: lmdb.Transaction, entry_bytes: int) -> str | None:
         """Why this many bytes of entries must not be stored now; None if they may."""
@@ -33,14 +33,9 @@ class Room:
         if need <= growth - RESERVE_BYTES:
             return None
         # The file never shrinks: pages freed inside it are as good, and the reserve may lie there too.
-        inside = (pages - self._used_pages(txn)) * self._page_bytes
+        inside = (pages - self._store.used_pages(txn)) * self._page_bytes
         if need <= growth + inside - RESERVE_BYTES:
             return None
         if disk_bytes <= map_bytes:
             return f"the disk has {disk_bytes} bytes left, of which {RESERVE_BYTES} are kept back"
         return f"the store has grown to {pages * self._page_bytes} bytes, all that its map allows"
-
-    def _used_pages(self, txn: lmdb.Transaction) -> int:
-        store = self._store
-        trees = (store.env.stat(), txn.stat(store.entries), txn.stat(store.meta))
-        return sum(tree["branch_pages"] + tree["leaf_pages"] + tree["overflow_pages"] for tree in trees)

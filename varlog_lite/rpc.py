@@ -6,7 +6,9 @@ context. Streams are handled in log_io.py, with the functions at the end.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
 import grpc
@@ -16,6 +18,7 @@ from google.rpc import status_pb2
 
 from varlog_client.pb import errpb_pb2
 from varlog_lite import status
+from varlog_lite.layout import Damaged
 from varlog_lite.status import Refusal
 
 _DETAILS_TRAILER = "grpc-status-details-bin"
@@ -34,10 +37,28 @@ def unary(
             response = await answer(parse(request_type, raw))
         except Refusal as refusal:
             await end(context, refusal)
+        except Damaged as damage:
+            await end(context, status.corrupt(damage.reason))
         encoded: bytes = response.SerializeToString()
         return encoded
 
     return grpc.unary_unary_rpc_method_handler(handle)
+
+
+class UnknownMethods(grpc.GenericRpcHandler):
+    """Comes behind all other handlers and refuses what they don't serve, in Go's words."""
+
+    def __init__(self, services: Collection[str]) -> None:
+        self._services = services
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes]:
+        service, _, method = handler_call_details.method.lstrip("/").rpartition("/")
+        refusal = status.unknown_method(service, method if service in self._services else None)
+
+        async def handle(_requests: object, context: Context) -> None:
+            await end(context, refusal)
+
+        return grpc.stream_stream_rpc_method_handler(handle)
 
 
 def parse(request_type: type[Req], raw: bytes) -> Req:
@@ -46,6 +67,18 @@ def parse(request_type: type[Req], raw: bytes) -> Req:
         return request_type.FromString(raw)
     except DecodeError as error:
         raise status.malformed_request() from error
+
+
+@contextmanager
+def client_may_go() -> Iterator[None]:
+    """A message that could not be sent ends the RPC as a cancellation does: gRPC would log a traceback.
+
+    It fails for no other reason than that the call is over, which gRPC tells the handler a moment later.
+    """
+    try:
+        yield
+    except grpc.aio.InternalError as error:
+        raise asyncio.CancelledError from error
 
 
 async def end(context: Context, refusal: Refusal) -> None:

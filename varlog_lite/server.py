@@ -9,7 +9,7 @@ from pathlib import Path
 
 import grpc
 
-from varlog_lite import ledger
+from varlog_lite import ledger, rpc
 from varlog_lite.admin import ClusterManager
 from varlog_lite.cluster import Cluster
 from varlog_lite.describe import Describer, Identity
@@ -27,6 +27,9 @@ _STOP_GRACE_S = 1.0
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
+    # On a fast network gRPC would soon let every stream send many megabytes before they are asked for.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
     # A second server on the port is an error, not a share of the connections.
     ("grpc.so_reuseport", 0),
     # Go clients ping every 10 s, with and without streams; by default that counts as abuse.
@@ -36,6 +39,14 @@ _OPTIONS = (
     # A client that is gone without a word must not keep its streams for ever.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+)
+
+
+_SERVICES = frozenset(
+    {
+        *("varlog.snpb.LogIO", "varlog.snpb.Management", "varlog.admpb.ClusterManager"),
+        *("varlog.mrpb.MetadataRepositoryService", "varlog.mrpb.Management", "grpc.health.v1.Health"),
+    }
 )
 
 
@@ -139,11 +150,13 @@ class _Rooms:
             StorageNode(cluster, describer).handler(),
             ClusterManager(cluster, describer).handler(),
             *MetadataRepository(cluster, describer).handlers(),
+            rpc.UnknownMethods(_SERVICES),
         )
         server.add_generic_rpc_handlers(handlers)
 
     async def start(self, *, fresh: bool, auto_unseal: bool) -> None:
         await self._cluster.start(fresh=fresh, auto_unseal=auto_unseal)
+        await asyncio.to_thread(self._store.mark)
         await self._server.start()
         self._sweeper.start()
 

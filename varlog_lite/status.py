@@ -235,6 +235,12 @@ def not_served(instead: str) -> Refusal:
     return Refusal(StatusCode.UNIMPLEMENTED, f"varlog-lite has no separate parts: use {instead}")
 
 
+def unknown_method(service: str, method: str | None) -> Refusal:
+    """`method` is None where the service itself isn't there."""
+    what = f"service {service}" if method is None else f"method {method} for service {service}"
+    return Refusal(StatusCode.UNIMPLEMENTED, f"unknown {what}")
+
+
 def unknown_service() -> Refusal:
     """The health service knows the server as a whole only."""
     return Refusal(StatusCode.NOT_FOUND, "unknown service")

@@ -86,12 +86,16 @@ class LogStream:
         first_llsn: int = 1,
         last: Position = NOWHERE,
         unregistered_at: int = 0,
+        unregistered_s: int = 0,
     ) -> None:
         self.topic = topic
         self.log_stream_id = log_stream_id
         self.status = status
         self.created_ns = created_ns
         self.unregistered_at = unregistered_at
+        """By the clock, which may be wrong: for people, and not 0 if it is unregistered."""
+        self.unregistered_s = unregistered_s
+        """For how long it has been served since, about: counted, not read from the clock."""
         self.first_llsn = first_llsn
         self.last_llsn, self.last_glsn = last
         self.next_llsn = self.last_llsn + 1

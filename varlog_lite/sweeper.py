@@ -13,7 +13,10 @@ from varlog_lite.cluster import Cluster
 from varlog_lite.status import Refusal
 
 UNREGISTERED_KEPT_S = 24 * 3600
-"""How long the entries of an unregistered log stream stay readable, as in Varlog."""
+"""How long the entries of an unregistered log stream stay readable, as in Varlog; the time during which
+no server runs doesn't count, for only the clock could tell, and that may jump."""
+
+_AGE_STEP_S = 600
 
 _RECORDS_AT_ONCE = 256
 _ROUND_S = 3600.0
@@ -27,6 +30,7 @@ class Sweeper:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._counted_until = time.monotonic()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -61,9 +65,15 @@ class Sweeper:
             await self._forget(log_stream_id)
 
     async def _remove_outdated(self) -> None:
-        oldest = time.time() - UNREGISTERED_KEPT_S
+        elapsed = int(time.monotonic() - self._counted_until)
+        if elapsed >= _AGE_STEP_S:
+            self._counted_until += elapsed
         for stream in tuple(self._cluster.log_streams.values()):
-            if 0 < stream.unregistered_at < oldest:
+            if stream.registered:
+                continue
+            if elapsed >= _AGE_STEP_S:
+                await self._cluster.age(stream, elapsed)
+            if stream.unregistered_s > UNREGISTERED_KEPT_S:
                 await self._cluster.remove_replica(stream.topic.topic_id, stream.log_stream_id)
 
     async def _delete(self, log_stream_id: int, below: int) -> None:
@@ -73,7 +83,7 @@ class Sweeper:
         def apply(txn: lmdb.Transaction) -> None:
             nonlocal deleted
             with txn.cursor(store.entries) as cursor:
-                deleted = _delete_some(cursor, log_stream_id, below)
+                deleted = delete_some(cursor, log_stream_id, below)
 
         head = await asyncio.to_thread(store.record_at, log_stream_id, 0)
         while head is not None and head.last_llsn < below and deleted == _RECORDS_AT_ONCE:
@@ -89,7 +99,8 @@ class Sweeper:
         self._cluster.dropped.discard(log_stream_id)
 
 
-def _delete_some(cursor: lmdb.Cursor, log_stream_id: int, below: int) -> int:
+def delete_some(cursor: lmdb.Cursor, log_stream_id: int, below: int) -> int:
+    """Deletes the first of the records whose entries all lie below `below`; how many."""
     found = cursor.set_range(layout.position(log_stream_id, 0))
     for deleted in range(_RECORDS_AT_ONCE):
         head = layout.parse_key(cursor.key()) if found else None

@@ -24,8 +24,11 @@ from varlog_lite.store import Store
 from varlog_lite.streams import LogStream, Placed, Session, Topic
 from varlog_lite.wire import Run
 
-MAX_GROUP_BYTES = 32 * 1024 * 1024
+MAX_GROUP_BYTES = 16 * 1024 * 1024
 """No more than this is gathered for one transaction, whose pages are in memory until it is committed."""
+
+MAX_UNWRITTEN_BYTES = 32 * 1024 * 1024
+"""Where this much waits for the disk, over all append streams, no more is read from the network."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,6 +83,9 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="varlog-lite-writer", daemon=True)
         self.failed: asyncio.Future[str] = self._loop.create_future()
         self.commits = 0
+        self._unwritten = 0
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     def start(self) -> None:
         self._thread.start()
@@ -92,8 +98,16 @@ class Writer:
         Cancelling the future doesn't take the append back.
         """
         done: asyncio.Future[Placed] = self._loop.create_future()
-        self._queue.put(Append(session=session, stream=stream, runs=runs, count=count, done=done))
+        append = Append(session=session, stream=stream, runs=runs, count=count, done=done)
+        self._unwritten += _size(append)
+        if self._unwritten >= MAX_UNWRITTEN_BYTES:
+            self._has_room.clear()
+        self._queue.put(append)
         return done
+
+    async def room(self) -> None:
+        """Waits while `MAX_UNWRITTEN_BYTES` wait for the disk; `append` itself refuses nothing."""
+        await self._has_room.wait()
 
     def change(self, apply: Callable[[lmdb.Transaction], None]) -> asyncio.Future[None]:
         """Like `append`, for a change of anything else; committed after what was submitted before it."""
@@ -176,7 +190,13 @@ class Writer:
         if appends:
             self._short = shortage is not None
 
+    def _make_room(self, group: _Group) -> None:
+        self._unwritten -= sum(_size(work) for work in group.work if isinstance(work, Append))
+        if self._unwritten < MAX_UNWRITTEN_BYTES:
+            self._has_room.set()
+
     def _tell_committed(self, group: _Group) -> None:
+        self._make_room(group)
         places = iter(group.placed)
         advanced: set[LogStream] = set()
         for work in group.work:
@@ -194,6 +214,7 @@ class Writer:
             stream.wake()
 
     def _tell_refused(self, group: _Group, refusal: Refusal, fatal: bool) -> None:
+        self._make_room(group)
         for work in group.work:
             _fail(work.done, refusal)
         if fatal and not self.failed.done():

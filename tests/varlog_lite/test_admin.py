@@ -279,3 +279,38 @@ async def test_bytes_that_are_no_request_are_refused(client: LiteClient) -> None
     ended = await refused(call(b"\x0a\x05abc"))
     assert ended.code is grpc.StatusCode.INTERNAL
     assert ended.text == "grpc: error unmarshalling request: unexpected EOF"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/varlog.snpb.LogIO/Nope", "unknown method Nope for service varlog.snpb.LogIO"),
+        ("/varlog.mrpb.Management/Nope", "unknown method Nope for service varlog.mrpb.Management"),
+        (
+            "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "unknown service grpc.reflection.v1.ServerReflection",
+        ),
+        ("/varlog.snpb.Replicator/SyncInit", "unknown service varlog.snpb.Replicator"),
+    ],
+)
+async def test_what_is_not_served_is_refused_in_go_words(client: LiteClient, path: str, text: str) -> None:
+    unary: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = client.channel.unary_unary(path)
+    assert await refused(unary(b"")) == (grpc.StatusCode.UNIMPLEMENTED, text, [])
+    streaming: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = client.channel.stream_stream(path)
+    call = streaming()
+    assert await refused(call.read()) == (grpc.StatusCode.UNIMPLEMENTED, text, [])
+
+
+async def test_the_storage_node_tells_of_itself_and_trims(client: LiteClient, server: LiteServer) -> None:
+    topic_id, log_stream_id = await client.new_log_stream()
+    await client.append(topic_id, log_stream_id, b"x", b"y")
+    answer = await client.node.GetMetadata(snpb_pb2.GetMetadataRequest(cluster_id=77))
+    node = answer.storage_node_metadata
+    assert (node.cluster_id, node.storage_node.address) == (1, server.address)
+    (replica,) = node.log_stream_replicas
+    assert replica.local_high_watermark.glsn == 2
+    trimmed = await client.node.Trim(snpb_pb2.TrimRequest(topic_id=topic_id, last_glsn=1))
+    assert dict(trimmed.results) == {log_stream_id: ""}
+    assert (await client.watermarks(topic_id, log_stream_id))[0] == (2, 2)
+    await client.log_io.TrimDeprecated(snpb_pb2.TrimDeprecatedRequest(topic_id=topic_id, glsn=2))
+    assert await client.watermarks(topic_id, log_stream_id) == ((0, 0), (0, 0))
