@@ -1,0 +1,57 @@
+"""The measuring programs from end to end, on cells too short to mean anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cells import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+async def program(module: str, *arguments: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 110)
+    assert process.returncode is not None
+    return process.returncode, said.decode()
+
+
+async def test_produce_measures_every_cell_of_the_embedded_store(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    status, said = await program(
+        "bench.produce",
+        *("--seconds", "0.5", "--rounds", "1", "--size", "100", "--size", "1024"),
+        *("--store", "varlog_lite", "--directory", str(tmp_path), "--json", str(file)),
+    )
+    assert status == 0, said
+    assert "goal at most 2" in said
+    figures = json.loads(file.read_text())
+    rows = {(row["record_bytes"], row["rate"], row["path"]): row for row in figures["rows"]}
+    assert len(rows) == 2 * 2 * 2
+    for (_, rate, path), row in rows.items():
+        assert row["failure"] is None
+        assert row["records"] > 0
+        assert row["latency_ms"]["0.5"] <= row["latency_ms"]["0.99"]
+        assert row["store_cpu_s"] >= 0
+        if rate is None and path == "through kov":
+            assert row["kov_cpu_s"] > 0
+            assert row["ratio"] > 0
+
+
+@pytest.mark.parametrize(
+    ("side", "room"), [("kov", "kov/partition/writer.py"), ("store", "varlog_lite/appending.py")]
+)
+async def test_profile_names_the_rooms(side: str, room: str) -> None:
+    status, said = await program(
+        "bench.profile_produce", "--of", side, "--seconds", "0.5", "--rate", "200", "--size", "100"
+    )
+    assert status == 0, said
+    assert room in said
+    assert "100 records of 100 B" in said
