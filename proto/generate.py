@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import filecmp
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,11 @@ def generate(out: Path) -> None:
     ]
     command = [sys.executable, "-m", "grpc_tools.protoc", f"--proto_path={ROOT / 'proto'}"]
     command += [f"--{plugin}_out={out}" for plugin in ("python", "grpc_python", "mypy", "mypy_grpc")]
-    done = subprocess.run([*command, *sources], check=False, capture_output=True, text=True)
+    # The plugins are programs beside this interpreter, which needn't be an activated environment.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    done = subprocess.run(
+        [*command, *sources], check=False, capture_output=True, text=True, env={**os.environ, "PATH": path}
+    )
     if done.returncode:
         sys.exit(done.stderr)
     for package in PACKAGES:
