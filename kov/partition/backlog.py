@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 
 from kov.errors import KafkaError
 from kov.partition.admission import Admission
@@ -98,8 +97,7 @@ class Backlog:
         if not batch.header.idempotent:  # the others are judged later, and it may be its own retry
             self._drop_later(batch, self.waiting, now)
 
-    def _drop_later(self, batch: PendingBatch, queue: Iterable[PendingBatch], now: float) -> None:
-        assert isinstance(queue, deque)
+    def _drop_later(self, batch: PendingBatch, queue: deque[PendingBatch], now: float) -> None:
         for later in [later for later in queue if later.producer == batch.producer]:
             queue.remove(later)
             later.fail(not_stored("an earlier batch of its producer was not stored in time"))

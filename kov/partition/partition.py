@@ -218,7 +218,13 @@ class Partition:
             except Unusable as error:
                 self._give_up(str(error))
                 return
-            except VarlogError as error:
+            except Exception as error:
+                if not isinstance(error, VarlogError):
+                    # A defect of ours must not leave the partition opening for ever: fold anew, later.
+                    log.exception("%r: opening failed", self)
+                    self._view.forget()
+                    self._give_up(f"opening failed unexpectedly: {error}")
+                    return
                 log.warning("%r: can't be opened now: %s", self, error)
                 if self._unsealer is not None:
                     await self._unsealer.consider(self._history.stream)

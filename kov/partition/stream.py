@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from varlog_client import Callback, Log, LogStreamAppender
+from varlog_client import Log, LogStreamAppender
 from varlog_client.types import (
     END_LLSN,
     LLSN,
@@ -57,6 +57,3 @@ class Stream:
         return self.log.appender(
             self.topic_id, self.log_stream_id, pipeline=pipeline, call_timeout_s=call_timeout_s
         )
-
-
-__all__ = ["Callback", "Stream"]

@@ -54,6 +54,10 @@ class View:
         self.index.add(fold.position.copy())
         self._wake(self.end_offset)
 
+    def forget(self) -> None:
+        """Knows nothing any more: whoever needs the state folds the log anew."""
+        self._fold = None
+
     def apply(self, llsn: int, entry: Entry, payload: bytes) -> Meaning:
         """Takes the next entry; raises what `Fold.apply` raises. Wakes who waits for the end to grow."""
         fold = self.fold

@@ -9,6 +9,7 @@ it acknowledges nothing more, and the partition opens again to find out what was
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ from kov.topics import TimestampType, TopicConfig
 from varlog_client import LogStreamAppender
 from varlog_client.errors import AppendError
 from varlog_client.types import EntryMeta
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +198,14 @@ class Writer:
             self._stopped = True
             self._doubt(f"an append landed at {metas[0].llsn}, not at {run.first_llsn}: somebody else writes")
             return
-        for llsn, stamped in enumerate(run.entries, run.first_llsn):
-            self._settle(llsn, stamped)
+        try:
+            for llsn, stamped in enumerate(run.entries, run.first_llsn):
+                self._settle(llsn, stamped)
+        except Exception:  # a defect of ours must not leave the writer waiting for ever: the log knows
+            _log.exception("settling the entries from %d on failed", run.first_llsn)
+            self._stopped = True
+            self._doubt(f"the entries from {run.first_llsn} on could not be settled")
+            return
         self._in_flight.popleft()
         self.pump()
 

@@ -14,8 +14,10 @@ from kov.errors import KafkaError, NotLeader
 from kov.partition.fold import Fold, Meaning
 from kov.partition.identity import PartitionIdentity
 from kov.partition.limits import Limits
+from kov.partition.opening import Opening
 from kov.partition.partition import Appended, Partition
 from kov.partition.states import State
+from kov.partition.writer import Writer
 from kov.topics import TimestampType, TopicConfig
 from tests.builders import batch, idempotent, patched
 from tests.kov.partition.scripted import ScriptedLog, partition_on
@@ -229,6 +231,35 @@ async def test_an_unexpected_llsn_acknowledges_nobody_before_the_log_was_read(
     assert await offset_of(send(partition, batch([b"b"]))) == 1
     assert values_of(log) == [b"a", b"b"]
     assert partition.epoch == 2
+
+
+# Defects of ours
+
+
+async def test_a_defect_while_opening_fails_what_waits_and_is_got_over(
+    partition: Partition, log: ScriptedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Opening, "attempt", lambda self, watch_s: 1 / 0)
+        assert await code_of(send(partition, batch([b"a"]))) is ErrorCode.kafka_storage_error
+    await until(lambda: partition.state is State.IDLE)
+    assert await offset_of(send(partition, batch([b"b"]))) == 0
+    assert values_of(log) == [b"b"]
+
+
+async def test_a_defect_while_settling_is_found_out_from_the_log(
+    partition: Partition, log: ScriptedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await offset_of(send(partition, batch([b"a"])))
+    log.hold()
+    futures = [send(partition, batch([value])) for value in (b"b", b"c")]
+    await until(lambda: len(log.sent) == 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_settle", lambda self, llsn, stamped: 1 / 0)
+        log.complete()
+    log.release()
+    assert [await offset_of(future) for future in futures] == [1, 2]
+    assert values_of(log) == [b"a", b"b", b"c"]
 
 
 # Deadlines
