@@ -10,6 +10,7 @@ Nothing in it belongs to an event loop, so it may be shared by tests that each r
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -37,9 +38,12 @@ class LiteVarlog:
     """One address for everything. Its only storage node is number 1; to kill that is to kill the server."""
 
     cluster_id = 1
+    replication_factor = 1
 
     def __init__(self, directory: Path) -> None:
         self.address = "127.0.0.1:0"
+        self.arguments: tuple[str, ...] = ()
+        """Further ones of the command line, from the next start on."""
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -64,7 +68,10 @@ class LiteVarlog:
 
     def _spawn(self, log: Path) -> subprocess.Popen[bytes]:
         program = Path(sys.executable).with_name("varlog-lite")
-        command = (program, "serve", f"--listen={self.address}", f"--data={self._directory}")
+        command = (
+            *(str(program), "serve", f"--listen={self.address}", f"--data={self._directory}"),
+            *self.arguments,
+        )
         with log.open("ab") as said:
             return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said)
 
@@ -95,6 +102,19 @@ class LiteVarlog:
         """`kill -9`. Its log streams are sealed when it is back: see `unseal`."""
         assert node == 1
         self.stop()
+
+    def freeze(self, node: StorageNodeId) -> None:
+        """SIGSTOP: connections stay, nothing answers."""
+        assert node == 1
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self, node: StorageNodeId) -> None:
+        assert node == 1
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     async def restart(self, node: StorageNodeId) -> None:
         assert node == 1

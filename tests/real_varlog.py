@@ -75,6 +75,8 @@ class RealVarlog:
         self.nodes = {
             StorageNodeId(number + 1): f"127.0.0.1:{next(ports)}" for number in range(storage_nodes)
         }
+        self.advertised = dict(self.nodes)
+        """Where others find them, if that is changed before the start: behind a proxy, say."""
         self._raft, self._debug = f"127.0.0.1:{next(ports)}", f"127.0.0.1:{next(ports)}"
         self._directory = directory
         self._auto_unseal = auto_unseal
@@ -88,7 +90,7 @@ class RealVarlog:
         for node in self.nodes:
             self._start_node(node)
         async with await self._admin() as admin:
-            for node, address in self.nodes.items():
+            for node, address in self.advertised.items():
                 await _until(partial(_registered, admin, node, address), f"node {node} is registered")
 
     def stop(self) -> None:
@@ -165,6 +167,13 @@ class RealVarlog:
         async with await self._log():
             pass
 
+    def start_joining_metadata_repository(self) -> tuple[str, str]:
+        """One more process of it, which is no member before it was added: its Raft URL, its RPC address."""
+        raft, address, debug = (f"127.0.0.1:{port}" for port in _free_ports(3))
+        peers = f"http://{self._raft},http://{raft}"
+        self._spawn_metadata_repository(f"mr-{raft}", raft, address, debug, "--join", f"--peers={peers}")
+        return f"http://{raft}", address
+
     async def restart_admin(self) -> None:
         self._start_admin()
         async with await self._admin():
@@ -173,13 +182,17 @@ class RealVarlog:
     # Processes
 
     def _start_metadata_repository(self) -> None:
-        raft = f"http://{self._raft}"
+        address, debug = self.metadata_repository, self._debug
+        self._spawn_metadata_repository("mr", self._raft, address, debug, f"--peers=http://{self._raft}")
+
+    def _spawn_metadata_repository(
+        self, name: str, raft: str, address: str, debug: str, *options: str
+    ) -> None:
         self._spawn(
-            "mr",
-            *("varlogmr", "start", f"--cluster-id={CLUSTER_ID}"),
-            *(f"--replication-factor={self.replication_factor}", f"--raft-address={raft}", f"--peers={raft}"),
-            *(f"--bind={self.metadata_repository}", f"--debug-address={self._debug}"),
-            f"--raft-dir={self._directory / 'raft'}",
+            name,
+            *("varlogmr", "start", f"--cluster-id={CLUSTER_ID}", *options),
+            *(f"--replication-factor={self.replication_factor}", f"--raft-address=http://{raft}"),
+            *(f"--bind={address}", f"--debug-address={debug}", f"--raft-dir={self._directory / name}"),
         )
 
     def _start_admin(self) -> None:
@@ -197,7 +210,7 @@ class RealVarlog:
         self._spawn(
             f"sn{node}",
             *("varlogsn", "start", f"--cluster-id={CLUSTER_ID}", f"--storage-node-id={node}"),
-            *(f"--listen={self.nodes[node]}", f"--advertise={self.nodes[node]}", f"--volumes={volume}"),
+            *(f"--listen={self.nodes[node]}", f"--advertise={self.advertised[node]}", f"--volumes={volume}"),
         )
 
     def _spawn(self, name: str, *command: str) -> None:

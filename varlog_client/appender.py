@@ -22,6 +22,7 @@ from varlog_client.errors import (
     StreamBroken,
     append_error,
 )
+from varlog_client.sending import sender
 from varlog_client.slots import Slots
 from varlog_client.types import EntryMeta, LogStreamId, StorageNodeId, TopicId
 from varlog_client.watch import Watch
@@ -87,6 +88,7 @@ class LogStreamAppender:
 
         self._loop = asyncio.get_running_loop()
         self._call: _Call = channel.stream_stream(_APPEND)()
+        self._write = sender(self._call)
         name = f"varlog append {log_stream_id}"
         self._sender = self._loop.create_task(self._send_loop(), name=f"{name}: send")
         self._receiver = self._loop.create_task(self._receive_loop(), name=f"{name}: receive")
@@ -207,9 +209,7 @@ class LogStreamAppender:
         batch.since = self._loop.time()
         self._sent.append(batch)
         request, batch.request = batch.request, b""
-        # Not `write()`: where the stream has just ended, that replaces the server's status by INTERNAL and
-        # drops answers that had arrived, and "sealed" would be reported as unknown.
-        await self._call._cython_call.send_serialized_message(request)  # type: ignore[attr-defined]  # noqa: SLF001
+        await self._write(request)
 
     # Answers
 

@@ -5,9 +5,9 @@ A request is put together by hand: building the protobuf message first would cop
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 from google.protobuf.message import DecodeError
 
@@ -43,6 +43,10 @@ def encode_ids(topic_id: TopicId, log_stream_id: LogStreamId) -> bytes:
 
 def encode_request(ids: bytes, payloads: Sequence[Payload]) -> bytes:
     """An AppendRequest. Copies each payload once; raises `TypeError` for what is no payload."""
+    if memoryview not in set(map(type, payloads)):  # there `len` counts items, not bytes
+        sizes = set(map(len, payloads))
+        if len(sizes) == 1:  # the usual batch, put together without a step for each payload
+            return _header(sizes.pop()).join((ids, *payloads))
     parts: list[Payload] = [ids]
     for payload in payloads:
         size = payload.nbytes if isinstance(payload, memoryview) else len(payload)
@@ -50,9 +54,51 @@ def encode_request(ids: bytes, payloads: Sequence[Payload]) -> bytes:
     return b"".join(parts)
 
 
+class Metas(Sequence[EntryMeta]):
+    """Where the entries of a batch lie; a meta is made when it is looked at. Equal to a list of the same."""
+
+    __slots__ = ("_log_stream_id", "_results", "_topic_id")
+
+    def __init__(
+        self, topic_id: TopicId, log_stream_id: LogStreamId, results: Sequence[snpb_pb2.AppendResult]
+    ) -> None:
+        self._topic_id = topic_id
+        self._log_stream_id = log_stream_id
+        self._results = results
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    @overload
+    def __getitem__(self, index: int) -> EntryMeta: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EntryMeta]: ...
+    def __getitem__(self, index: int | slice) -> EntryMeta | list[EntryMeta]:
+        if isinstance(index, slice):
+            return [self._meta(result) for result in self._results[index]]
+        return self._meta(self._results[index])
+
+    def __iter__(self) -> Iterator[EntryMeta]:
+        return map(self._meta, self._results)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, list | Metas):
+            return NotImplemented
+        return len(self) == len(other) and all(map(EntryMeta.__eq__, self, other))
+
+    __hash__ = None  # type: ignore[assignment]  # as lists have none
+
+    def __repr__(self) -> str:
+        return repr(list(self))
+
+    def _meta(self, result: snpb_pb2.AppendResult) -> EntryMeta:
+        meta = result.meta
+        return EntryMeta(self._topic_id, self._log_stream_id, GLSN(meta.glsn), LLSN(meta.llsn))
+
+
 def decode_response(
     response: bytes, topic_id: TopicId, log_stream_id: LogStreamId, *, entries: int
-) -> list[EntryMeta]:
+) -> Sequence[EntryMeta]:
     """Where the `entries` of a batch lie: one meta each, LLSNs consecutive. Raises `ProtocolBroken`."""
     try:
         results = snpb_pb2.AppendResponse.FromString(response).results
@@ -60,12 +106,10 @@ def decode_response(
         raise ProtocolBroken("something else than an AppendResponse") from error
     if not entries or len(results) != entries:
         raise ProtocolBroken(f"{len(results)} results for {entries} entries")
-    found = [result.meta for result in results]
-    metas = [EntryMeta(topic_id, log_stream_id, GLSN(meta.glsn), LLSN(meta.llsn)) for meta in found]
-    first, last = metas[0].llsn, metas[-1].llsn
+    first, last = results[0].meta.llsn, results[-1].meta.llsn
     if first < 1 or last - first != entries - 1:
         raise ProtocolBroken(f"LLSNs {first} to {last} for {entries} entries")
-    return metas
+    return Metas(topic_id, log_stream_id, results)
 
 
 @lru_cache(maxsize=1024)

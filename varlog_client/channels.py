@@ -12,7 +12,9 @@ _OPTIONS: list[tuple[str, int]] = [
     # Varlog's servers tolerate pings at any rate, also without calls. Ours find a peer that vanished
     # without closing its connection.
     ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 3_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # Without this any ping, also those by which gRPC measures the line, is waited for a minute.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
     # A restarted node is found again soon, and a frozen one doesn't hold a new connection for the usual 20 s.

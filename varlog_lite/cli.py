@@ -21,6 +21,7 @@ from varlog_lite import compaction
 from varlog_lite.directory import StoreUnusable
 from varlog_lite.parent import ParentWatch
 from varlog_lite.server import CannotListen, LiteServer
+from varlog_lite.store import DEFAULT_MAP_BYTES
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -43,13 +44,23 @@ def serve(
         bool, typer.Option("--auto-unseal", help="Unseal the log streams that a restart leaves sealed.")
     ] = False,
     cluster_id: Annotated[int, typer.Option(min=1, help="Varlog cluster id.")] = 1,
+    max_bytes: Annotated[
+        int, typer.Option(min=1 << 20, help="How large the data file may grow; default: as the disk allows.")
+    ] = DEFAULT_MAP_BYTES,
     exit_with_parent: Annotated[
         bool, typer.Option("--exit-with-parent", help="End when the process that started this one ends.")
     ] = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Prints one line when ready, which names the address."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="varlog-lite: %(message)s")
-    server = LiteServer(data, listen, advertise=advertise, auto_unseal=auto_unseal, cluster_id=cluster_id)
+    server = LiteServer(
+        data,
+        listen,
+        advertise=advertise,
+        auto_unseal=auto_unseal,
+        cluster_id=cluster_id,
+        map_bytes=max_bytes,
+    )
     # The writer's thread must not wait long for the event loop's to let go of the interpreter.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:

@@ -39,6 +39,7 @@ _OPTIONS = (
     # A client that is gone without a word must not keep its streams for ever.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),  # or a ping is waited for a minute all the same
 )
 
 

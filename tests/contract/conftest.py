@@ -1,4 +1,4 @@
-"""`cluster`: every test of this folder runs against varlog_lite and against a real Varlog.
+"""`cluster`: every test of this folder runs against varlog_lite and a real Varlog, with one copy and two.
 
 That makes the small one a verified stand-in for the big one. Where the real programs are not on PATH their
 half is skipped, and the skip says so.
@@ -32,11 +32,15 @@ class Varlog(Protocol):
     def metadata_repository(self) -> str: ...
     @property
     def admin(self) -> str: ...
+    @property
+    def replication_factor(self) -> int: ...
     async def add_topic(self) -> TopicId: ...
     async def add_log_stream(self, topic_id: TopicId) -> LogStreamId: ...
     async def seal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None: ...
     async def unseal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None: ...
     def kill(self, node: StorageNodeId) -> None: ...
+    def freeze(self, node: StorageNodeId) -> None: ...
+    def thaw(self, node: StorageNodeId) -> None: ...
     async def restart(self, node: StorageNodeId) -> None: ...
 
 
@@ -49,7 +53,7 @@ class Place:
 
 
 NewPlace: TypeAlias = Callable[[], Awaitable[Place]]
-BOTH = ["lite", pytest.param("real", marks=pytest.mark.real)]
+BOTH = ["lite", *(pytest.param(each, marks=pytest.mark.real) for each in ("real", "real-rf2"))]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,17 +65,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def start(kind: str, directory: Path) -> AbstractAsyncContextManager[Varlog]:
-    """One storage node, replication factor 1."""
+    """As many storage nodes as copies of each log stream."""
     if kind == "lite":
         return start_lite_varlog(directory / "lite")
-    return start_real_varlog(directory / "real")
+    copies = 2 if kind == "real-rf2" else 1
+    return start_real_varlog(directory / "real", storage_nodes=copies, replication_factor=copies)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=BOTH)
 async def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Varlog]:
-    """Shared by all: make your own topic, and leave its node alone."""
+    """Shared by all: make your own topic, and leave its nodes alone."""
     async with start(request.param, tmp_path_factory.mktemp("cluster")) as cluster:
         yield cluster
 

@@ -17,9 +17,11 @@ from varlog_client import (
     AppendError,
     AppendNotSent,
     CallTimeout,
+    ClusterMetadata,
     Log,
     LogEntry,
     LogStreamAppender,
+    LogStreamState,
     NotPrimary,
     StorageNodeId,
     StreamBroken,
@@ -42,10 +44,18 @@ async def own(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[V
         yield cluster
 
 
-@pytest.fixture
-async def two_nodes(tmp_path: Path) -> AsyncIterator[RealVarlog]:
+@pytest.fixture(params=[REAL_IS_SLOW[1]])
+async def two_nodes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RealVarlog]:
     """Two storage nodes, each log stream on both."""
     async with start_real_varlog(tmp_path, storage_nodes=2, replication_factor=2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=[pytest.param(n, marks=[pytest.mark.real, pytest.mark.slow]) for n in (1, 2)])
+async def real_nodes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RealVarlog]:
+    """As many storage nodes as copies of each log stream."""
+    copies = request.param
+    async with start_real_varlog(tmp_path, storage_nodes=copies, replication_factor=copies) as cluster:
         yield cluster
 
 
@@ -133,8 +143,66 @@ async def test_an_idle_appender_notices_that_its_node_was_killed(own: Varlog) ->
             await log.peek(place.topic, place.stream)
 
 
-@pytest.mark.real
+async def test_a_frozen_node_hangs_appends_until_the_own_watch_ends_them(own: Varlog) -> None:
+    log, place = await opened(own)
+    async with log, asyncio.timeout(PATIENCE_S):
+        appender = log.appender(place.topic, place.stream, call_timeout_s=1.0)
+        await append(appender, b"x")
+        own.freeze(NODE)
+        with pytest.raises(CallTimeout):
+            await append(appender, b"in doubt")
+        with pytest.raises(Unavailable):
+            await log.peek(place.topic, place.stream)
+        own.thaw(NODE)
+        state = await peeked(log, place)
+        entries = [each.data for each in await read(log, place.topic, place.stream, 1, state.last.llsn + 1)]
+        assert entries in ([b"x"], [b"x", b"in doubt"])
+
+
+async def peeked(log: Log, place: Place) -> LogStreamState:
+    """Tries until the node answers."""
+    while True:
+        try:
+            return await log.peek(place.topic, place.stream)
+        except Unavailable:
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("paused_before", [True, False])
+async def test_an_idle_append_stream_to_a_frozen_node_is_given_up_after_5_to_15_s(
+    own: Varlog, paused_before: bool
+) -> None:
+    """The connection's own pings find out, with no call timeout and nothing on its way."""
+    log, place = await opened(own)
+    async with log, asyncio.timeout(PATIENCE_S):
+        appender = log.appender(place.topic, place.stream)
+        await append(appender, b"x")
+        if paused_before:
+            await asyncio.sleep(2)  # gRPC measures the line with pings of its own as long as there is traffic
+        own.freeze(NODE)
+        frozen_at = asyncio.get_running_loop().time()
+        while appender.broken is None:
+            await asyncio.sleep(0.05)
+        assert 4 < asyncio.get_running_loop().time() - frozen_at < 20  # 5 more for a busy machine
+        assert isinstance(appender.broken, StreamBroken)
+        with pytest.raises(AppendNotSent):
+            await append(appender, b"y")
+        own.thaw(NODE)
+
+
+@pytest.mark.slow
+async def test_an_append_to_a_frozen_node_is_given_up_also_without_a_call_timeout(own: Varlog) -> None:
+    log, place = await opened(own)
+    async with log, asyncio.timeout(PATIENCE_S):
+        appender = log.appender(place.topic, place.stream)
+        await append(appender, b"x")
+        own.freeze(NODE)
+        with pytest.raises(StreamBroken):
+            await appender.append([b"in doubt"])
+        own.thaw(NODE)
+
+
 async def test_a_backup_refuses_appends_and_names_itself(two_nodes: RealVarlog) -> None:
     log, place = await opened(two_nodes)
     async with log:
@@ -146,8 +214,6 @@ async def test_a_backup_refuses_appends_and_names_itself(two_nodes: RealVarlog) 
         await appender.close()
 
 
-@pytest.mark.real
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["kill", "freeze"])
 async def test_reading_goes_on_at_the_backup(two_nodes: RealVarlog, how: str) -> None:
     log, place = await opened(two_nodes)
@@ -166,8 +232,6 @@ async def rest(entries: Subscriber) -> list[int]:
     return [entry.llsn async for entry in entries]
 
 
-@pytest.mark.real
-@pytest.mark.slow
 async def test_a_frozen_backup_hangs_appends_until_the_own_watch_ends_them(two_nodes: RealVarlog) -> None:
     log, place = await opened(two_nodes)
     async with log, asyncio.timeout(PATIENCE_S):
@@ -180,19 +244,26 @@ async def test_a_frozen_backup_hangs_appends_until_the_own_watch_ends_them(two_n
         two_nodes.thaw(backup)
 
 
-@pytest.mark.real
-@pytest.mark.slow
-async def test_without_metadata_repository_appends_hang_and_reads_work(two_nodes: RealVarlog) -> None:
-    log, place = await opened(two_nodes)
+async def test_without_metadata_repository_appends_hang_and_reads_work(real_nodes: RealVarlog) -> None:
+    log, place = await opened(real_nodes)
     async with log, asyncio.timeout(PATIENCE_S):
         await append(log.appender(place.topic, place.stream), b"x")
         appender = log.appender(place.topic, place.stream, call_timeout_s=1.0)
-        two_nodes.kill_metadata_repository()
+        real_nodes.kill_metadata_repository()
         with pytest.raises(CallTimeout):
             await append(appender, b"y")
         assert [entry.data for entry in await read(log, place.topic, place.stream, 1, 2)] == [b"x"]
         assert (await log.peek(place.topic, place.stream)).last.llsn == 1
         with pytest.raises(Unavailable):
             await log.refresh()
-        await two_nodes.restart_metadata_repository()
-        assert place.stream in (await log.refresh()).log_streams
+        await real_nodes.restart_metadata_repository()
+        assert place.stream in (await refreshed(log)).log_streams
+
+
+async def refreshed(log: Log) -> ClusterMetadata:
+    """Tries until the metadata repository answers: the connection is made anew every half second."""
+    while True:
+        try:
+            return await log.refresh()
+        except Unavailable:
+            await asyncio.sleep(0.05)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import grpc.aio
 import pytest
@@ -8,9 +9,10 @@ from grpc import StatusCode
 
 from tests.contract.conftest import Place, Varlog
 from tests.contract.steps import BOUND_S, append, read
+from tests.varlog_lite.lite_client import refused
 from varlog_client import GLSN, LLSN, Admin, Log, Trimmed
 from varlog_client.channels import open_channel
-from varlog_client.pb import snpb_pb2, snpb_pb2_grpc
+from varlog_client.pb import admpb_pb2, admpb_pb2_grpc, snpb_pb2, snpb_pb2_grpc
 
 
 @pytest.fixture
@@ -64,15 +66,23 @@ async def test_many_large_entries_are_read_whole(log: Log, place: Place) -> None
     assert got == payloads
 
 
+async def test_an_entry_of_64_mib_comes_and_goes(log: Log, place: Place) -> None:
+    payload = random.Random(1).randbytes(64 << 20)
+    [meta] = await append(log.appender(place.topic, place.stream), payload)
+    [entry] = await read(log, place.topic, place.stream, meta.llsn, meta.llsn + 1)
+    assert entry.data == payload
+
+
 async def test_a_sealed_log_stream_is_read_as_before(cluster: Varlog, log: Log, filled: Place) -> None:
     await cluster.seal(filled.topic, filled.stream)
     entries = await read(log, filled.topic, filled.stream, 1, 11)
     assert [entry.llsn for entry in entries] == list(range(1, 11))
 
 
-async def test_what_was_trimmed_is_said_to_be(log: Log, admin: Admin, filled: Place) -> None:
+async def test_what_was_trimmed_is_said_to_be(cluster: Varlog, log: Log, admin: Admin, filled: Place) -> None:
     results = await admin.trim(filled.topic, GLSN(6))
-    assert [(result.log_stream_id, result.error) for result in results] == [(filled.stream, "")]
+    told = [(result.log_stream_id, result.error) for result in results]
+    assert told == [(filled.stream, "")] * cluster.replication_factor
     for begin, end in [(1, 11), (6, 7), (3, 100)]:
         with pytest.raises(Trimmed) as caught:
             await read(log, filled.topic, filled.stream, begin, end)
@@ -90,6 +100,28 @@ async def test_numbering_goes_on_after_everything_was_trimmed(log: Log, admin: A
     assert (meta.llsn, meta.glsn) == (11, 11)
     state = await log.peek(filled.topic, filled.stream)
     assert (state.first, state.last) == ((11, 11), (11, 11))
+
+
+async def test_the_details_of_an_error_are_sent_as_varlog_sends_them(
+    cluster: Varlog, log: Log, admin: Admin, filled: Place
+) -> None:
+    await admin.trim(filled.topic, GLSN(6))
+    ids = {"topic_id": filled.topic, "log_stream_id": filled.stream}
+    node = log.metadata.log_streams[filled.stream].replicas[0].storage_node_id
+    async with (
+        open_channel(log.metadata.storage_nodes[node].address) as to_node,
+        open_channel(cluster.admin) as to_admin,
+    ):
+        log_io, manager = snpb_pb2_grpc.LogIOStub(to_node), admpb_pb2_grpc.ClusterManagerStub(to_admin)
+        trimmed = log_io.SubscribeTo(snpb_pb2.SubscribeToRequest(**ids, llsn_begin=2, llsn_end=9)).read()
+        unknown = manager.Unseal(admpb_pb2.UnsealRequest(topic_id=filled.topic, log_stream_id=99_999))
+        plain = log_io.LogStreamReplicaMetadata(
+            snpb_pb2.LogStreamReplicaMetadataRequest(topic_id=filled.topic, log_stream_id=99_999)
+        )
+        details = [(await refused(call)).details for call in (trimmed, unknown, plain)]
+    assert details[0] == ["log stream: logstream: trimmed", "logstream: trimmed"]
+    assert details[1] == ["log stream: not exist", "not exist"]
+    assert details[2] == []
 
 
 @pytest.mark.parametrize(
