@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from typing import Protocol
 import psutil
 import yaml
 
+from bench import page_cache
 from bench.values import Entry
 from kov.entries import BatchEntry, unpack
 from tests.kov_process import KovProcess
@@ -75,14 +75,7 @@ class Site:
         return CpuSeconds(kov=_seconds(self.kov_processes), store=_seconds(self.store_processes))
 
     def drop_page_cache(self) -> None:
-        """Lets go of what the kernel keeps of the data files.
-
-        A virtual machine pays dearly for memory that it touches for the first time, so a growing page
-        cache makes every later turn slower than the ones before.
-        """
-        for file in self.directory.rglob("*"):
-            with suppress(FileNotFoundError):  # the store may remove its own
-                _drop(file)
+        page_cache.drop(self.directory)
 
     async def last(self) -> LLSN:
         """The last entry that was stored through kov."""
@@ -133,14 +126,6 @@ async def open_site(store: Store, directory: Path) -> AsyncIterator[Site]:
                 )
         finally:
             await asyncio.to_thread(kov.close)
-
-
-def _drop(file: Path) -> None:
-    if not file.is_file():
-        return
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())  # what isn't written yet can't be dropped
-        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def mapping(metadata_repository: str, topic_id: TopicId, log_stream_id: LogStreamId) -> str:
