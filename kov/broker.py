@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from kov.partition.partition import Partition
 from kov.partition.table import PartitionTable
+from kov.topic_admin import TopicAdmin
 from kov.topic_table import Topics
 from kov.topics import Topic
 from varlog_client.types import ClusterId
@@ -43,11 +44,20 @@ class Broker:
         nodes: Mapping[str, Sequence[Node]],
         topics: Topics,
         partitions: PartitionTable,
+        admin: TopicAdmin | None = None,
+        settings: Mapping[str, str] | None = None,
     ) -> None:
-        """`nodes`: for every listener name all nodes, this one among them."""
+        """`nodes`: for every listener name all nodes, this one among them.
+
+        `settings`: what DescribeConfigs says of this node, beside the defaults of topics.
+        """
         self.node_id = node_id
         self.cluster_id = kafka_cluster_id(cluster_id)
         self.topics = topics
+        self.admin = admin or TopicAdmin(
+            topics, source="the mapping file", why_not="there is no catalog to keep it in"
+        )
+        self.settings: Mapping[str, str] = settings or {}
         self._varlog_cluster_id = cluster_id
         self._nodes = {name: tuple(each) for name, each in nodes.items()}
         self._node_ids = sorted({node.node_id for each in self._nodes.values() for node in each})
@@ -66,6 +76,10 @@ class Broker:
     def partition(self, topic: Topic, index: int) -> Partition:
         """Opens nothing. `index` must be one of the topic's."""
         return self._partitions.get(topic, index)
+
+    async def stored_bytes(self, topic: Topic, index: int) -> int:
+        """What a replica of the partition takes on disk. Asks storage; raises `KafkaError`."""
+        return await self._partitions.size(topic, index)
 
     def known_partition(self, topic: Topic, index: int) -> Partition | None:
         """The partition if anybody has asked for it before: to describe thousands makes none."""

@@ -94,6 +94,78 @@ def check(
 
 
 @app.command()
+def repair(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[FILE] TOPIC/PARTITION",
+            help="Mapping file (YAML), without it the embedded store is meant; and the partition.",
+        ),
+    ],
+    data: Annotated[
+        Path | None, typer.Option(help="The embedded store's directory; default ./kov-data.")
+    ] = None,
+    next_offset: Annotated[
+        int | None, typer.Option(min=0, help="Where the partition goes on, if what is left doesn't tell.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object; without --yes only what would be done.")
+    ] = False,
+    log_level: _Level = LogLevel.ERROR,
+) -> None:
+    """Declare lost what was trimmed from a partition's log stream, so that it can be opened again.
+
+    Shows what is lost and where the partition would go on, and asks before it writes. A kov that serves the
+    mapping file may go on running; one with an embedded store has to be ended first.
+
+    Exit status 0: repaired (with --json and without --yes: shown). 1: nothing was declared lost: nothing is
+    wrong, or it can't be done now. 2: the file or the command line needs to be corrected.
+    """
+    from kov import commands  # noqa: PLC0415
+
+    if not 1 <= len(arguments) <= 2:
+        raise typer.BadParameter("give TOPIC/PARTITION, and before it the mapping file if there is one")
+    commands.set_up_logging(log_level)
+    raise typer.Exit(commands.repair(arguments, data=data, next_offset=next_offset, yes=yes, as_json=as_json))
+
+
+@app.command()
+def topics(
+    file: Annotated[
+        Path | None, typer.Argument(help="Mapping file (YAML). Without it the embedded store is meant.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="The embedded store's directory; default ./kov-data.")
+    ] = None,
+    orphans: Annotated[
+        bool, typer.Option("--orphans", help="List what is left in Varlog of topics that don't exist.")
+    ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="With --orphans: remove it.")] = False,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long something must be left over to be removed."),
+    ] = 60.0,
+    log_level: _Level = LogLevel.ERROR,
+) -> None:
+    """List the topics, or what creations and deletions that were cut short have left in Varlog.
+
+    --orphans lists Varlog topics that neither the file nor the catalog names and that hold nothing, or only
+    the records of a deleted topic. In a cluster that others use too, look at the list before --remove. A kov
+    that serves the mapping file may go on running; one with an embedded store has to be ended first.
+
+    Exit status 0: nothing is left over, or not any more. 1: something is, or the cluster can't be reached.
+    2: the file or the command line needs to be corrected.
+    """
+    from kov import commands  # noqa: PLC0415
+
+    if remove and not orphans:
+        raise typer.BadParameter("--remove goes with --orphans")
+    commands.set_up_logging(log_level)
+    raise typer.Exit(commands.topics(file, data=data, orphans=orphans, remove=remove, wait_s=wait))
+
+
+@app.command()
 def demo(
     bootstrap: Annotated[
         Address | None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -67,6 +67,46 @@ def check(file: Path, *, offline: bool) -> int:
             checking.say_file_is_well(config)
             return _WELL
         return _WELL if _run(checking.check(config)) else _NOT_NOW
+    except ConfigError as error:
+        return _refused(error)
+
+
+def repair(
+    arguments: Sequence[str],
+    *,
+    data: Path | None,
+    next_offset: int | None,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """`arguments`: the mapping file, unless the partition lies in the embedded store, and TOPIC/PARTITION."""
+    from kov.repair import acting, command  # noqa: PLC0415 - as above
+
+    try:
+        if len(arguments) > 1 and data is not None:
+            raise ConfigError("--data is for the embedded store; leave it or the mapping file out")
+        config = load(Path(arguments[0])) if len(arguments) > 1 else embedded_config()
+        directory = None if len(arguments) > 1 else data or DEFAULT_DATA
+        place = acting.parse_place(arguments[-1], config, directory)
+        command.execute(place, next_offset=next_offset, yes=yes, as_json=as_json, run=_run)
+    except ConfigError as error:
+        return _refused(error)
+    return _WELL
+
+
+def topics(file: Path | None, *, data: Path | None, orphans: bool, remove: bool, wait_s: float) -> int:
+    from kov import topics_command  # noqa: PLC0415 - as above
+
+    try:
+        if file is not None and data is not None:
+            raise ConfigError("--data is for the embedded store; leave it or the mapping file out")
+        config = load(file) if file is not None else embedded_config()
+        directory = None if file is not None else data or DEFAULT_DATA
+        if orphans:
+            work = topics_command.show_orphans(config, directory, remove=remove, wait_s=wait_s)
+        else:
+            work = topics_command.show_topics(config, directory)
+        return _WELL if _run(work) else _NOT_NOW
     except ConfigError as error:
         return _refused(error)
 

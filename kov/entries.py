@@ -18,7 +18,7 @@ from crc32c import crc32c
 from google.protobuf.message import DecodeError, Message
 
 from kov.pb.catalog_pb2 import CatalogEntry
-from kov.pb.control_pb2 import Claim, Fence, Snapshot
+from kov.pb.control_pb2 import Claim, Fence, Repair, Snapshot
 from kov.records import HEADER_SIZE, BatchHeader, read_header
 
 ENVELOPE_VERSION: Final = 1
@@ -31,6 +31,7 @@ class Kind(IntEnum):
     FENCE = 1
     SNAPSHOT = 2
     CLAIM = 3
+    REPAIR = 4
     CATALOG = 0x20
 
 
@@ -38,6 +39,7 @@ _MESSAGES: Final[dict[int, type[Message]]] = {
     Kind.FENCE: Fence,
     Kind.SNAPSHOT: Snapshot,
     Kind.CLAIM: Claim,
+    Kind.REPAIR: Repair,
     Kind.CATALOG: CatalogEntry,
 }
 

@@ -65,6 +65,22 @@ class NotLeader(KafkaError):
         self.leader = leader
 
 
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """Why the record at `index` of a batch makes Kafka refuse the batch (KIP-467)."""
+
+    index: int
+    message: str
+
+
+class RecordsRefused(KafkaError):
+    """A batch that is refused because of single records; `bad` names them, or the first of very many."""
+
+    def __init__(self, code: ErrorCode, message: str, bad: tuple[BadRecord, ...]) -> None:
+        super().__init__(code, message)
+        self.bad = bad
+
+
 # Clients retry 3, 5, 6, 7, 19, 20 and 56 and nothing else in common, so only these say "try again".
 # Reading: 56 makes every client ask again. An append's outcome that could not be found out is 7.
 _CODES: Final[dict[type[varlog.VarlogError], ErrorCode]] = {

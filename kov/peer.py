@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Final
 
+from kov.budget import Budget
 from kov.errors import ProtocolError
 from kov.handlers import APIS, Api, Context, Pending, unsupported_version
 from kov.wire import messages
-from kov.wire.budget import Budget
 from kov.wire.connection import Connection, Reply
 from kov.wire.frames import Frame
 from kov.wire.limits import Limits

@@ -11,7 +11,8 @@ from typing import Final
 
 from kov import listening
 from kov.broker import Broker, Node
-from kov.catalog import Catalog, CatalogError, Creator
+from kov.broker_settings import broker_settings
+from kov.catalog import Catalog, CatalogError, Changer, Creator
 from kov.catalog.bootstrap import find_or_make
 from kov.config import CatalogConfig, Config, NodeConfig, VarlogConfig
 from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
@@ -20,8 +21,8 @@ from kov.partition.identity import WriterIdentity
 from kov.partition.table import PartitionTable
 from kov.partition.unsealing import Unsealer
 from kov.peer import Peers, serve_connection_factory
+from kov.topic_admin import Changeable, TopicAdmin
 from kov.topic_table import Topics
-from kov.topics import TopicConfig
 from varlog_client import Admin, Log
 from varlog_client.errors import VarlogError
 from varlog_client.types import ClusterId
@@ -54,6 +55,7 @@ class Server:
         self._store = store
         self._open_timeout_s = open_timeout_s
         self._node = listening.advertised(config.node, sockets)
+        self._peers = Peers()
         self._rooms = AsyncExitStack()
 
     @property
@@ -68,9 +70,11 @@ class Server:
                 self._rooms.callback(opened.close)
             varlog, catalog = await self._find_cluster()
             log = await self._open_log(varlog)
-            topics = await self._open_topics(log, varlog, catalog)
+            topics, known = await self._open_topics(log, catalog)
             partitions = self._open_partitions(log, varlog)
-            await self._listen(self._make_broker(varlog.cluster_id, topics, partitions))
+            topics.watch_with(partitions.keep_up_with)
+            admin = self._open_admin(log, varlog, topics, known, partitions)
+            await self._listen(self._make_broker(varlog.cluster_id, topics, partitions, admin))
         except BaseException:
             await self.close()
             raise
@@ -128,10 +132,10 @@ class Server:
                     self._config.source,
                 )
 
-    async def _open_topics(self, log: Log, varlog: VarlogConfig, place: CatalogConfig | None) -> Topics:
+    async def _open_topics(self, log: Log, place: CatalogConfig | None) -> tuple[Topics, Catalog | None]:
         topics = Topics(self._config.topics)
         if place is None:
-            return topics
+            return topics, None
         catalog = Catalog(log, place.topic_id, place.log_stream_id, on_change=topics.replace_cataloged)
         self._rooms.push_async_callback(catalog.close)
         try:
@@ -140,8 +144,7 @@ class Server:
             raise CannotStart(str(error)) from error
         self._refuse_doubly_named(topics.doubly_named(catalog.topics))
         topics.replace_cataloged(catalog.topics)
-        self._allow_creation(topics, catalog, varlog.admin)
-        return topics
+        return topics, catalog
 
     def _refuse_doubly_named(self, names: Sequence[str]) -> None:
         if names:
@@ -150,21 +153,62 @@ class Server:
                 "take it out of the file, or give it another name there"
             )
 
-    def _allow_creation(self, topics: Topics, catalog: Catalog, admin: str | None) -> None:
-        if not self._config.auto_create.enabled or admin is None:
-            return
-        creator, partitions = Creator(catalog, admin), self._config.auto_create.partitions
-        topics.create_with(lambda name: creator.create(name, partitions, TopicConfig()))
-        self._rooms.push_async_callback(topics.close, _CREATION_TIMEOUT_S)
-
     def _open_partitions(self, log: Log, varlog: VarlogConfig) -> PartitionTable:
         writer = WriterIdentity(node_id=self._node.node_id, addresses=self.bootstrap_servers)
         unsealer = Unsealer(varlog.admin) if varlog.unseal and varlog.admin is not None else None
-        partitions = PartitionTable(log, cluster_id=varlog.cluster_id, writer=writer, unsealer=unsealer)
+        store = self._store
+        partitions = PartitionTable(
+            log,
+            cluster_id=varlog.cluster_id,
+            writer=writer,
+            unsealer=unsealer,
+            repair=f"kov repair {f'--data {store.directory}' if store else self._config.source}",
+            memory=self._peers.budget,
+        )
         self._rooms.push_async_callback(partitions.close, _PARTITIONS_TIMEOUT_S)
         return partitions
 
-    def _make_broker(self, cluster_id: ClusterId, topics: Topics, partitions: PartitionTable) -> Broker:
+    def _open_admin(
+        self,
+        log: Log,
+        varlog: VarlogConfig,
+        topics: Topics,
+        catalog: Catalog | None,
+        partitions: PartitionTable,
+    ) -> TopicAdmin:
+        admin = TopicAdmin(
+            topics,
+            source=self._config.source,
+            catalog=self._changeable(varlog, catalog, partitions),
+            why_not=self._why_topics_stay(catalog),
+            default_partitions=self._config.auto_create.partitions,
+            max_replicas=lambda: len(log.metadata.storage_nodes),
+        )
+        self._rooms.push_async_callback(admin.close, _CREATION_TIMEOUT_S)
+        if self._config.auto_create.enabled and varlog.admin is not None and catalog is not None:
+            creator, count = Creator(catalog, varlog.admin), self._config.auto_create.partitions
+            topics.create_with(lambda name: creator.create(name, count, {}))
+            self._rooms.push_async_callback(topics.close, _CREATION_TIMEOUT_S)
+        return admin
+
+    def _changeable(
+        self, varlog: VarlogConfig, catalog: Catalog | None, partitions: PartitionTable
+    ) -> Changeable | None:
+        if catalog is None or varlog.admin is None:
+            return None
+        kept = {topic.topic_id for topic in self._config.topics}
+        changer = Changer(catalog, fence=partitions.fence_off, kept=kept)
+        creator = Creator(catalog, varlog.admin)
+        return Changeable(catalog=catalog, changer=changer, creator=creator, admin=varlog.admin)
+
+    def _why_topics_stay(self, catalog: Catalog | None) -> str:
+        if catalog is None:
+            return f"{self._config.source} names no catalog; add one there, or the topic itself under topics"
+        return f"{self._config.source} names no varlog.admin; add it there"
+
+    def _make_broker(
+        self, cluster_id: ClusterId, topics: Topics, partitions: PartitionTable, admin: TopicAdmin
+    ) -> Broker:
         nodes = [self._node if each.node_id == self._node.node_id else each for each in self._config.nodes]
         return Broker(
             cluster_id=cluster_id,
@@ -172,10 +216,12 @@ class Server:
             nodes={name: [_as_seen(node, name) for node in nodes] for name in self._node.listeners},
             topics=topics,
             partitions=partitions,
+            admin=admin,
+            settings=broker_settings(self._config, self._node),
         )
 
     async def _listen(self, broker: Broker) -> None:
-        peers = Peers()
+        peers = self._peers
         self._rooms.push_async_callback(peers.close, _DRAIN_TIMEOUT_S)
         loop = asyncio.get_running_loop()
         for name, bound in self._sockets.items():

@@ -15,6 +15,7 @@ from varlog_client.errors import VarlogError
 _log = logging.getLogger(__name__)
 
 Create = Callable[[str], Awaitable[Topic]]
+Watch = Callable[[Sequence[Topic]], None]
 
 _MAX_CREATIONS_UNDER_WAY: Final = 64
 
@@ -29,10 +30,15 @@ class Topics:
         self._by_uuid = {topic.uuid: topic for topic in self._mapped.values()}
         self._sorted: tuple[Topic, ...] | None = None
         self._creations: dict[str, asyncio.Task[None]] = {}
+        self._watch: Watch | None = None
 
     def create_with(self, create: Create) -> None:
         """From now on topics that are asked for and don't exist are made, by `create`."""
         self._create = create
+
+    def watch_with(self, watch: Watch) -> None:
+        """From now on `watch` gets all topics whenever they have changed, before anybody else sees them."""
+        self._watch = watch
 
     @property
     def auto_create(self) -> bool:
@@ -40,6 +46,14 @@ class Topics:
 
     def get(self, name: str) -> Topic | None:
         return self._by_name.get(name)
+
+    def colliding(self, name: str) -> str | None:
+        """A topic whose name differs from `name` in nothing but '.' for '_': metrics confuse the two."""
+        if "." not in name and "_" not in name:
+            return None
+        plain = name.replace(".", "_")
+        same = (other for other in self._by_name if other != name and other.replace(".", "_") == plain)
+        return next(same, None)
 
     def by_uuid(self, uuid: UUID) -> Topic | None:
         return self._by_uuid.get(uuid)
@@ -64,6 +78,8 @@ class Topics:
         self._by_name = {topic.name: topic for topic in topics} | self._mapped
         self._by_uuid = {topic.uuid: topic for topic in self._by_name.values()}
         self._sorted = None
+        if self._watch is not None:
+            self._watch(self.all())
 
     def start_creating(self, name: str) -> None:
         """Create the topic in the background unless that is under way or there is one; returns at once.

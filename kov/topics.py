@@ -8,19 +8,23 @@ from enum import Enum
 from typing import Final
 from uuid import UUID, uuid5
 
+from kov.topic_config import DEFAULT_MAX_MESSAGE_BYTES, TimestampType, TopicConfig
 from varlog_client.types import ClusterId, LogStreamId, TopicId
+
+__all__ = [
+    "DEFAULT_MAX_MESSAGE_BYTES",
+    "MAX_NAME_LENGTH",
+    "Origin",
+    "TimestampType",
+    "Topic",
+    "TopicConfig",
+    "invalid_name",
+    "uuid_of_mapped",
+]
 
 MAX_NAME_LENGTH: Final = 249
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _NAMESPACE: Final = UUID("6a1c9d0e-3f57-5a0b-9c44-6b6f762d7631")
-
-# Kafka's own default of message.max.bytes: 1 MiB and the 12 bytes of a record batch's log overhead.
-DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
-
-
-class TimestampType(Enum):
-    CREATE_TIME = "CreateTime"
-    LOG_APPEND_TIME = "LogAppendTime"
 
 
 class Origin(Enum):
@@ -31,14 +35,11 @@ class Origin(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TopicConfig:
-    max_message_bytes: int = DEFAULT_MAX_MESSAGE_BYTES
-    timestamp_type: TimestampType = TimestampType.CREATE_TIME
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """`log_streams[i]` is the log stream of partition `i`; there is no gap and no log stream twice."""
+    """`log_streams[i]` is the log stream of partition `i`; there is no gap and no log stream twice.
+
+    `where` names the place in the mapping file, for people; None for a topic of the catalog.
+    """
 
     name: str
     uuid: UUID
@@ -46,6 +47,7 @@ class Topic:
     log_streams: tuple[LogStreamId, ...]
     origin: Origin
     config: TopicConfig = field(default_factory=TopicConfig)
+    where: str | None = None
 
 
 def invalid_name(name: str) -> str | None:

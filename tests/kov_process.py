@@ -69,7 +69,7 @@ class KovProcess:
                 stderr=log,
                 text=True,
                 cwd=self._cwd,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"},
                 process_group=0 if self.new_process_group else None,
             )
 
@@ -123,5 +123,7 @@ class KovProcess:
                 line = stdout.readline()
                 if line:
                     return line.strip()
-        self.kill()
+        # Where it hangs is then in its log.
+        self.process.send_signal(signal.SIGABRT)
+        self.wait()
         return ""

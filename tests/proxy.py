@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -111,6 +112,14 @@ async def _forward_answers(
 async def _frame(reader: asyncio.StreamReader) -> bytes:
     size = await reader.readexactly(_SIZE.size)
     return size + await reader.readexactly(_SIZE.unpack(size)[0])
+
+
+def free_port() -> int:
+    """For a proxy whose address must be known before it is started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 @asynccontextmanager

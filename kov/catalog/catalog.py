@@ -83,7 +83,11 @@ class Catalog:
 
     async def until_applied(self, llsn: LLSN) -> None:
         """Wait until the fold has taken in everything up to and with `llsn`. Raises CatalogError."""
-        while self.fold.applied < llsn:
+        await self.until(lambda: self.fold.applied >= llsn)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the fold makes `condition` true. Raises CatalogError."""
+        while not condition():
             if self._failure is not None:
                 raise self._failure
             await asyncio.shield(self._applied)

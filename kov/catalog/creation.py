@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from uuid import UUID, uuid4
 
 from kov.catalog import messages
 from kov.catalog.catalog import Catalog, CatalogError
-from kov.topics import Topic, TopicConfig
+from kov.catalog.making import Made, make_topic, remove_topic
+from kov.topics import Topic
 from varlog_client import Admin
-from varlog_client.errors import AppendUnknown, NotFound, VarlogError
-from varlog_client.types import LogStreamId, TopicId
+from varlog_client.errors import AppendUnknown, VarlogError
 
 _log = logging.getLogger(__name__)
 
@@ -28,12 +27,6 @@ _PAUSE_S = 0.5
 
 class CreationFailed(Exception):
     """No topic of this name exists because of this creation; asking again is safe."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Made:
-    topic_id: TopicId
-    log_streams: tuple[LogStreamId, ...]
 
 
 class Creator:
@@ -52,8 +45,12 @@ class Creator:
         self._admin_timeout_s = admin_timeout_s
         self._now_ms = now_ms
 
-    async def create(self, name: str, partitions: int, config: TopicConfig) -> Topic:
+    async def create(
+        self, name: str, partitions: int, config: Mapping[str, str], *, uuid: UUID | None = None
+    ) -> Topic:
         """The topic of this name, which can be produced to: ours, or the one that was there or came first.
+
+        Ours has `uuid`, where the caller drew one; it must never have been used.
 
         Takes milliseconds on the embedded store, 5 to 15 s on a cluster. Raises CreationFailed, CatalogError
         and VarlogError; then what was made is removed again, or logged where that failed. Cancelling it may
@@ -63,8 +60,8 @@ class Creator:
             return existing
         admin = await Admin.connect(self._admin_address, timeout_s=self._admin_timeout_s)
         try:
-            made = await _make(admin, partitions)
-            await self._decide(name, made, config)
+            made = await make_topic(admin, partitions)
+            await self._decide(name, uuid or uuid4(), made, config)
             await self._remove_if_unused(admin, made)
         finally:
             await admin.close()
@@ -72,9 +69,8 @@ class Creator:
             return topic
         raise CreationFailed(f"topic {name}: the catalog took no entry, so the creation was given up")
 
-    async def _decide(self, name: str, made: _Made, config: TopicConfig) -> None:
+    async def _decide(self, name: str, uuid: UUID, made: Made, config: Mapping[str, str]) -> None:
         """Returns when it is certain whether `made` belongs to the topic."""
-        uuid = uuid4()
         try:
             in_the_log = await self._append_created(name, uuid, made, config)
             if in_the_log and not self._catalog.owns(name, uuid):
@@ -83,7 +79,7 @@ class Creator:
             _log.error("Varlog topic %d was made for topic %s and may belong to nothing", made.topic_id, name)
             raise
 
-    async def _append_created(self, name: str, uuid: UUID, made: _Made, config: TopicConfig) -> bool:
+    async def _append_created(self, name: str, uuid: UUID, made: Made, config: Mapping[str, str]) -> bool:
         """False: the entry is certainly not in the log and never will be."""
         entry = messages.created(
             uuid=uuid,
@@ -92,7 +88,7 @@ class Creator:
             time_ms=self._now_ms(),
             topic_id=made.topic_id,
             log_streams=made.log_streams,
-            config=messages.config_to_text(config),
+            config=config,
         )
         try:
             await self._catalog.until_applied(await self._catalog.writer.append(entry))
@@ -125,29 +121,6 @@ class Creator:
             _log.info("topic %s: the creation could not be abandoned yet: %s", name, error)
             await asyncio.sleep(_PAUSE_S)
 
-    async def _remove_if_unused(self, admin: Admin, made: _Made) -> None:
+    async def _remove_if_unused(self, admin: Admin, made: Made) -> None:
         if all(self._catalog.fold.owner(each) is None for each in made.log_streams):
-            await _remove(admin, made.topic_id)
-
-
-async def _make(admin: Admin, partitions: int) -> _Made:
-    """A Varlog topic with running log streams, made at the same time; all of them or an error and none."""
-    topic_id = (await admin.add_topic()).topic_id
-    results = await asyncio.gather(
-        *(admin.add_log_stream(topic_id) for _ in range(partitions)), return_exceptions=True
-    )
-    for result in results:
-        if isinstance(result, BaseException):
-            await _remove(admin, topic_id)
-            raise result
-    log_streams = sorted(stream.log_stream_id for stream in results if not isinstance(stream, BaseException))
-    return _Made(topic_id=topic_id, log_streams=tuple(log_streams))
-
-
-async def _remove(admin: Admin, topic_id: TopicId) -> None:
-    try:
-        await admin.unregister_topic(topic_id)
-    except NotFound:
-        pass
-    except VarlogError as error:
-        _log.error("Varlog topic %d belongs to nothing and could not be removed: %s", topic_id, error)
+            await remove_topic(admin, made.topic_id)

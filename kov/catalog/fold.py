@@ -50,6 +50,7 @@ class CatalogFold:
         self._versions: dict[str, int] = {}
         self._spent: set[UUID] = set()
         self._owners: dict[LogStreamId, UUID] = {}
+        self._deleted: dict[UUID, str] = {}
         self.applied = LLSN(0)
         """The LLSN of the last entry applied; 0 before the first."""
 
@@ -67,6 +68,10 @@ class CatalogFold:
     def spent(self, uuid: UUID) -> bool:
         """Whether a creation with this uuid can no longer take effect (it did already, or was abandoned)."""
         return uuid in self._spent
+
+    def deleted(self, uuid: UUID) -> str | None:
+        """The name of the topic of this uuid, if it was deleted."""
+        return self._deleted.get(uuid)
 
     def owner(self, log_stream: LogStreamId) -> UUID | None:
         """The living topic that uses the log stream."""
@@ -145,6 +150,8 @@ class CatalogFold:
         self._remove(topic)
         if (after := changed(topic)) is not None:
             self._put(replace(after, version=topic.version + 1))
+        else:
+            self._deleted[uuid] = name
         return True
 
     def _free(self, log_streams: tuple[LogStreamId, ...]) -> bool:

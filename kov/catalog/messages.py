@@ -1,18 +1,17 @@
-"""Catalog entries as bytes, and the topic configuration as the text that stands in them."""
+"""Catalog entries as bytes, and a topic of the catalog as everybody else knows topics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from kov import topic_config
 from kov.catalog.fold import CatalogTopic
 from kov.entries import Kind, pack
-from kov.pb.catalog_pb2 import Abandoned, CatalogEntry, Created
-from kov.topics import DEFAULT_MAX_MESSAGE_BYTES, Origin, TimestampType, Topic, TopicConfig
+from kov.pb.catalog_pb2 import Abandoned, CatalogEntry, Configured, Created, Deleted, PartitionsAdded
+from kov.topics import Origin, Topic
 from varlog_client.types import LogStreamId, TopicId
 
-_MAX_MESSAGE_BYTES = "max.message.bytes"
-_TIMESTAMP_TYPE = "message.timestamp.type"
 # The catalog has no writer epochs: versions of names do their work.
 _NO_EPOCH = 0
 
@@ -28,31 +27,28 @@ def created(
     config: Mapping[str, str],
 ) -> bytes:
     change = Created(topic_id=topic_id, log_stream_ids=log_streams, config=config)
-    return _packed(uuid, name, against_version, time_ms, created=change)
+    return _packed(
+        CatalogEntry(uuid=uuid.bytes, name=name, against_version=against_version, created=change), time_ms
+    )
 
 
 def abandoned(*, uuid: UUID, name: str, against_version: int, time_ms: int) -> bytes:
-    return _packed(uuid, name, against_version, time_ms, abandoned=Abandoned())
+    entry = CatalogEntry(uuid=uuid.bytes, name=name, against_version=against_version, abandoned=Abandoned())
+    return _packed(entry, time_ms)
 
 
-def config_to_text(config: TopicConfig) -> dict[str, str]:
-    """Only what differs from the defaults, so that a better default reaches topics made before."""
-    written = {}
-    if config.max_message_bytes != DEFAULT_MAX_MESSAGE_BYTES:
-        written[_MAX_MESSAGE_BYTES] = str(config.max_message_bytes)
-    if config.timestamp_type is not TimestampType.CREATE_TIME:
-        written[_TIMESTAMP_TYPE] = config.timestamp_type.value
-    return written
+def deleted(topic: CatalogTopic, *, time_ms: int) -> bytes:
+    return _packed(_about(topic, deleted=Deleted()), time_ms)
 
 
-def config_from_text(written: Mapping[str, str]) -> TopicConfig:
-    """Never raises: keys and values that this program doesn't know leave the default."""
-    size = written.get(_MAX_MESSAGE_BYTES, "")
-    known_types = {each.value: each for each in TimestampType}
-    return TopicConfig(
-        max_message_bytes=int(size) if size.isascii() and size.isdigit() else DEFAULT_MAX_MESSAGE_BYTES,
-        timestamp_type=known_types.get(written.get(_TIMESTAMP_TYPE, ""), TimestampType.CREATE_TIME),
-    )
+def configured(topic: CatalogTopic, config: Mapping[str, str], *, time_ms: int) -> bytes:
+    """`config` is the whole new configuration."""
+    return _packed(_about(topic, configured=Configured(config=config)), time_ms)
+
+
+def partitions_added(topic: CatalogTopic, log_streams: Sequence[LogStreamId], *, time_ms: int) -> bytes:
+    change = PartitionsAdded(log_stream_ids=log_streams)
+    return _packed(_about(topic, partitions_added=change), time_ms)
 
 
 def as_topic(topic: CatalogTopic) -> Topic:
@@ -62,25 +58,27 @@ def as_topic(topic: CatalogTopic) -> Topic:
         topic_id=topic.topic_id,
         log_streams=topic.log_streams,
         origin=Origin.CATALOG,
-        config=config_from_text(topic.config),
+        config=topic_config.from_text(topic.config),
     )
 
 
-def _packed(
-    uuid: UUID,
-    name: str,
-    against_version: int,
-    time_ms: int,
+def _about(
+    topic: CatalogTopic,
     *,
-    created: Created | None = None,
-    abandoned: Abandoned | None = None,
-) -> bytes:
-    entry = CatalogEntry(
-        uuid=uuid.bytes,
-        name=name,
-        against_version=against_version,
-        time_ms=time_ms,
-        created=created,
-        abandoned=abandoned,
+    deleted: Deleted | None = None,
+    configured: Configured | None = None,
+    partitions_added: PartitionsAdded | None = None,
+) -> CatalogEntry:
+    return CatalogEntry(
+        uuid=topic.uuid.bytes,
+        name=topic.name,
+        against_version=topic.version,
+        deleted=deleted,
+        configured=configured,
+        partitions_added=partitions_added,
     )
+
+
+def _packed(entry: CatalogEntry, time_ms: int) -> bytes:
+    entry.time_ms = time_ms
     return pack(Kind.CATALOG, _NO_EPOCH, entry)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from kov import topic_config
 from kov.config.problems import Problem, explain, listing
 from kov.config.rules import broken_rules
-from kov.config.schema import File, ListenerSection, NodeEntry, TopicSection
+from kov.config.schema import File, ListenerSection, NodeEntry, TopicConfigSection, TopicSection
 from kov.config.values import AutoCreate, CatalogConfig, Config, Listener, NodeConfig, VarlogConfig
 from kov.config.yaml_file import Document, YamlError, parse
 from kov.errors import ConfigError
-from kov.topics import Origin, Topic, TopicConfig, uuid_of_mapped
+from kov.topics import Origin, Topic, uuid_of_mapped
 from varlog_client.types import ClusterId, LogStreamId, TopicId
 
 _EXAMPLE = (
@@ -43,7 +45,7 @@ def read_text(text: str, *, source: str, node_id: int | None = None) -> Config:
         found = "is empty" if document.value is None else "holds no keys"
         raise ConfigError(f"{source}:1: the file {found}; {_EXAMPLE}")
     _override_node(document.value, node_id)
-    return _build(_validated(document, source), source)
+    return _build(_validated(document, source), document, source)
 
 
 def _override_node(values: dict[object, object], node_id: int | None) -> None:
@@ -66,7 +68,7 @@ def _refusal(document: Document, source: str, problems: list[Problem]) -> Config
     return ConfigError(listing(source, ((document.line_of(each.path), each) for each in problems)))
 
 
-def _build(file: File, source: str) -> Config:
+def _build(file: File, document: Document, source: str) -> Config:
     varlog = VarlogConfig(
         cluster_id=ClusterId(file.varlog.cluster_id),
         metadata_repositories=tuple(file.varlog.metadata_repositories),
@@ -79,7 +81,10 @@ def _build(file: File, source: str) -> Config:
         nodes=tuple(_node(number, node) for number, node in sorted(file.nodes.items())),
         varlog=varlog,
         catalog=_catalog(file),
-        topics=tuple(_topic(varlog.cluster_id, name, topic) for name, topic in file.topics.items()),
+        topics=tuple(
+            _topic(varlog.cluster_id, name, topic, f"{source}:{document.line_of(('topics', name))}")
+            for name, topic in file.topics.items()
+        ),
         auto_create=AutoCreate(enabled=file.auto_create.enabled, partitions=file.auto_create.partitions),
     )
 
@@ -101,7 +106,7 @@ def _listener(listener: ListenerSection) -> Listener:
     return Listener(bind=listener.bind, advertise=listener.advertise or listener.bind)
 
 
-def _topic(cluster_id: ClusterId, name: str, topic: TopicSection) -> Topic:
+def _topic(cluster_id: ClusterId, name: str, topic: TopicSection, where: str) -> Topic:
     topic_id = TopicId(topic.topic_id)
     return Topic(
         name=name,
@@ -109,7 +114,11 @@ def _topic(cluster_id: ClusterId, name: str, topic: TopicSection) -> Topic:
         topic_id=topic_id,
         log_streams=tuple(LogStreamId(each) for each in topic.partitions),
         origin=Origin.FILE,
-        config=TopicConfig(
-            max_message_bytes=topic.config.max_message_bytes, timestamp_type=topic.config.timestamp_type
-        ),
+        config=topic_config.from_text(_written(topic.config)),
+        where=where,
     )
+
+
+def _written(config: TopicConfigSection) -> dict[str, str]:
+    values = config.model_dump(by_alias=True, exclude_unset=True)
+    return {name: value.value if isinstance(value, Enum) else str(value) for name, value in values.items()}

@@ -11,7 +11,12 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from kov.address import Address
 from kov.config.values import DEFAULT_AUTO_PARTITIONS
-from kov.topics import DEFAULT_MAX_MESSAGE_BYTES, TimestampType
+from kov.topic_config import (
+    DEFAULT_MAX_MESSAGE_BYTES,
+    DEFAULT_TIMESTAMP_AFTER_MAX_MS,
+    NO_BOUND_MS,
+    TimestampType,
+)
 
 MAX_PARTITIONS = 10_000
 _MAX_INT32 = 2**31 - 1
@@ -105,6 +110,21 @@ class TopicConfigSection(Section):
         default=TimestampType.CREATE_TIME,
         alias="message.timestamp.type",
         description="CreateTime or LogAppendTime",
+    )
+    timestamp_before_max_ms: Annotated[int, Field(strict=True, ge=0, le=NO_BOUND_MS)] = Field(
+        default=NO_BOUND_MS,
+        alias="message.timestamp.before.max.ms",
+        description="how many milliseconds a record's time may lie in the past, for example 86400000",
+    )
+    timestamp_after_max_ms: Annotated[int, Field(strict=True, ge=0, le=NO_BOUND_MS)] = Field(
+        default=DEFAULT_TIMESTAMP_AFTER_MAX_MS,
+        alias="message.timestamp.after.max.ms",
+        description="how many milliseconds a record's time may lie in the future, for example 3600000",
+    )
+    cleanup_policy: Literal["delete", "compact", "compact,delete", "delete,compact"] = Field(
+        default="delete",
+        alias="cleanup.policy",
+        description="delete, or compact: then records need a key; kov keeps all records either way",
     )
     compression_type: Literal["producer"] = Field(
         default="producer",

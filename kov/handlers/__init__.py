@@ -6,12 +6,27 @@ from collections.abc import Mapping
 from typing import Final
 
 from kov.handlers import (
+    alter_configs,
     api_versions,
+    create_partitions,
+    create_topics,
+    delete_topics,
+    describe_acls,
+    describe_cluster,
+    describe_configs,
+    describe_log_dirs,
+    describe_producers,
+    describe_topic_partitions,
+    elect_leaders,
     fetch,
     find_coordinator,
+    incremental_alter_configs,
     init_producer_id,
+    list_groups,
     list_offsets,
+    list_partition_reassignments,
     metadata,
+    offset_for_leader_epoch,
     produce,
 )
 from kov.handlers.base import Api, Context, Pending
@@ -25,6 +40,21 @@ _OTHERS: Final = (
     metadata.API,
     find_coordinator.API,
     init_producer_id.API,
+    offset_for_leader_epoch.API,
+    create_topics.API,
+    create_partitions.API,
+    delete_topics.API,
+    describe_configs.API,
+    incremental_alter_configs.API,
+    alter_configs.API,
+    describe_cluster.API,
+    describe_topic_partitions.API,
+    describe_producers.API,
+    describe_log_dirs.API,
+    elect_leaders.API,
+    list_partition_reassignments.API,
+    list_groups.API,
+    describe_acls.API,
 )
 _API_VERSIONS: Final = api_versions.make(_OTHERS)
 

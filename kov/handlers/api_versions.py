@@ -1,7 +1,7 @@
 """ApiVersions (key 18), v0-v4: which APIs this server speaks, in which versions.
 
 v1 throttle time · v3 flexible, features, the client's name and version (checked as Kafka does: 42) · v4 none.
-A later version is answered in the form of v0 with 35 and the same list, and the connection stays (KIP-511).
+A later version is answered in the form of v0 with 35 and its own range, and the connection stays (KIP-511).
 The response header is v0 in every version, for a client can't know better yet.
 
 The list is `APIS` and nothing else. Produce is advertised from v0 as Kafka 4 does: librdkafka up to 2.8 turns
@@ -73,5 +73,9 @@ def listed(apis: Sequence[Api]) -> tuple[ApiVersion, ...]:
 
 
 def unsupported(apis: Sequence[Api]) -> ApiVersionsResponse:
-    """The answer to a version of ApiVersions that isn't served; as v0 any client can read it."""
-    return ApiVersionsResponse(error_code=ErrorCode.unsupported_version, api_keys=listed(apis))
+    """The answer to a version of ApiVersions that isn't served; as v0 any client can read it.
+
+    As in Kafka it lists ApiVersions alone, so that the client asks again in a version it finds there.
+    """
+    itself = [api for api in apis if api.key == KEY]
+    return ApiVersionsResponse(error_code=ErrorCode.unsupported_version, api_keys=listed(itself))

@@ -6,7 +6,7 @@ v5 log_start_offset · v7 sessions · v9 leader epoch · v10 zstd · v11 rack ·
 Answered when min_bytes are there, or something went wrong for a partition, or max_wait is over: one wait for
 all partitions. The first batch is sent even where it is larger than the limits. Empty records are b"", never
 null, which librdkafka takes for a broken size. Without transactions the last stable offset is the high
-watermark and nothing is aborted, whatever the isolation level.
+watermark and nothing is aborted: an empty list for readers of committed records, null for others.
 
 Differs: no sessions (KIP-227 lets a broker refuse): every answer has session id 0, and a request that
 continues a session gets 70, upon which clients send a full one. last_fetched_epoch is not looked at: nothing
@@ -27,6 +27,8 @@ from kov.handlers.fetching import Asked, Found, Reading
 from kov.handlers.lookup import NO_LEADER, LeaderIdAndEpoch, NodeEndpoint, current_leader, endpoints
 
 _FULL_FETCH_EPOCHS: Final = {0, -1}  # begin a session, or none
+_READ_COMMITTED: Final = 1
+_UNKNOWN: Final = {ErrorCode.unknown_topic_or_partition, ErrorCode.unknown_topic_id}
 MAX_BYTES: Final = 55 * 1024 * 1024  # Kafka's own fetch.max.bytes
 
 
@@ -52,6 +54,7 @@ class FetchRequest:
     max_bytes: int
     topics: tuple[FetchTopic, ...]
     session_epoch: int = -1
+    isolation_level: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class PartitionData:
     high_watermark: int = -1
     last_stable_offset: int = -1
     log_start_offset: int = -1
-    aborted_transactions: tuple[AbortedTransaction, ...] = ()
+    aborted_transactions: tuple[AbortedTransaction, ...] | None = None
     preferred_read_replica: int = -1
     records: bytes = b""
     current_leader: LeaderIdAndEpoch = NO_LEADER
@@ -98,7 +101,7 @@ async def handle(context: Context, request: FetchRequest) -> FetchResponse:
         FetchableTopicResponse(
             topic=topic.topic,
             topic_id=topic.topic_id,
-            partitions=tuple([_partition(part, next(found)) for part in topic.partitions]),
+            partitions=tuple([_partition(request, part, next(found)) for part in topic.partitions]),
         )
         for topic in request.topics
     )
@@ -120,11 +123,12 @@ def _asked(request: FetchRequest) -> list[Asked]:
     ]
 
 
-def _partition(part: FetchPartition, found: Found) -> PartitionData:
+def _partition(request: FetchRequest, part: FetchPartition, found: Found) -> PartitionData:
     if found.error is not None:
         return PartitionData(
             partition_index=part.partition,
             error_code=found.error.code,
+            aborted_transactions=() if found.error.code in _UNKNOWN else None,
             current_leader=current_leader(found.error),
         )
     return PartitionData(
@@ -132,6 +136,7 @@ def _partition(part: FetchPartition, found: Found) -> PartitionData:
         high_watermark=found.high_watermark,
         last_stable_offset=found.high_watermark,
         log_start_offset=found.log_start_offset,
+        aborted_transactions=() if request.isolation_level == _READ_COMMITTED else None,
         records=b"".join(found.records),
     )
 

@@ -1,14 +1,13 @@
-"""InitProducerId (key 22), v0-v6: an id for an idempotent producer.
+"""InitProducerId (key 22), v0-v5: an id for an idempotent producer.
 
-v2 flexible · v3 the producer may name its id and epoch, to have the epoch raised (KIP-360) · v6 two-phase
-commit.
+v2 flexible · v3 the producer may name its id and epoch, to have the epoch raised (KIP-360). v6 (two-phase
+commit) is no stable version in Kafka 4.4, which doesn't list it either.
 
-An id is 62 random bits, so that nodes need no coordination for never giving out the same one twice. A
-producer that names its id gets it back with the next epoch, which fences what it sent before; a new id where
-the epoch is used up. Only one of id and epoch given: 42.
+An id is 62 random bits, so that nodes need no coordination for never giving out the same one twice. As in
+Kafka, a producer without a transactional id gets a new one whether it names an id or not; only one of id and
+epoch given is 42.
 
-Differs: a transactional id gets 53, see `transactions.refusal`. Without one Kafka ignores a named id and
-gives a new one; raising the epoch keeps one producer one entry in every partition's table.
+Differs: a transactional id gets 53, see `transactions.refusal`.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ _log: Final = logging.getLogger(__name__)
 _seldom: Final = Seldom(every_s=600)
 _ID_BITS: Final = 62
 _NONE: Final = -1
-_LAST_EPOCH: Final = 2**15 - 2  # Kafka keeps 2**15 - 1 for fencing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +36,6 @@ class InitProducerIdRequest:
     transaction_timeout: timedelta
     producer_id: int = _NONE
     producer_epoch: int = _NONE
-    enable2_pc: bool = False
-    keep_prepared_txn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +43,6 @@ class InitProducerIdResponse:
     error_code: ErrorCode = ErrorCode.none
     producer_id: int = _NONE
     producer_epoch: int = _NONE
-    ongoing_txn_producer_id: int = _NONE
-    ongoing_txn_producer_epoch: int = _NONE
     throttle_time: timedelta = timedelta(0)
 
 
@@ -58,18 +52,15 @@ async def handle(context: Context, request: InitProducerIdRequest) -> InitProduc
         if _seldom.due(request.transactional_id):
             _log.warning("%r: %s", context.source, error.message)
         return InitProducerIdResponse(error_code=error.code)
-    known_id, known_epoch = request.producer_id, request.producer_epoch
-    if (known_id == _NONE) != (known_epoch == _NONE):
+    if (request.producer_id == _NONE) != (request.producer_epoch == _NONE):
         return InitProducerIdResponse(error_code=ErrorCode.invalid_request)
-    if known_id < 0 or not 0 <= known_epoch < _LAST_EPOCH:
-        return InitProducerIdResponse(producer_id=secrets.randbits(_ID_BITS), producer_epoch=0)
-    return InitProducerIdResponse(producer_id=known_id, producer_epoch=known_epoch + 1)
+    return InitProducerIdResponse(producer_id=secrets.randbits(_ID_BITS), producer_epoch=0)
 
 
 API = api(
     key=22,
     name="InitProducerId",
-    versions=range(7),
+    versions=range(6),
     request=InitProducerIdRequest,
     response=InitProducerIdResponse,
     handle=handle,

@@ -5,7 +5,8 @@ v2 isolation level (without transactions the same) · v4 leader epoch · v6 flex
 earliest not uploaded yet (-6).
 
 Nothing is tiered, so -4 is the earliest offset, and -5 and -6 have no offset (-1), as on a Kafka without
-tiered storage. A negative timestamp that the version doesn't have gets 35, a partition asked for twice 42.
+tiered storage. A negative timestamp that the version doesn't have gets 35, a partition asked for twice
+42, once.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ async def handle(context: Context, request: ListOffsetsRequest) -> ListOffsetsRe
             return await _partition(context, name, part)
 
     answers = [
-        await asyncio.gather(*[answer(topic.name, part) for part in topic.partitions])
+        await asyncio.gather(*[answer(topic.name, part) for part in _each_once(topic.partitions)])
         for topic in request.topics
     ]
     return ListOffsetsResponse(
@@ -95,6 +96,10 @@ async def handle(context: Context, request: ListOffsetsRequest) -> ListOffsetsRe
             for topic, parts in zip(request.topics, answers, strict=True)
         )
     )
+
+
+def _each_once(parts: tuple[ListOffsetsPartition, ...]) -> list[ListOffsetsPartition]:
+    return list({part.partition_index: part for part in parts}.values())
 
 
 async def _partition(context: Context, name: str, part: ListOffsetsPartition) -> ListOffsetsPartitionResponse:

@@ -25,6 +25,9 @@ class LeaderIdAndEpoch:
 
 
 NO_LEADER: Final = LeaderIdAndEpoch()
+_ALWAYS_BY_ID: Final = {0: 13, 1: 13}  # since these versions Produce and Fetch name no topics
+_NEVER: Final = 2**15
+_NO_ID: Final = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +41,8 @@ class NodeEndpoint:
 def find_topic(context: Context, name: str | None, topic_id: UUID | None) -> Topic:
     """By id if there is one, else by name. Raises `KafkaError`: 100 for the id, 3 for the name."""
     topics = context.broker.topics
-    if topic_id is not None:
-        topic = topics.by_uuid(topic_id)
+    if topic_id is not None or context.api_version >= _ALWAYS_BY_ID.get(context.api_key, _NEVER):
+        topic = topics.by_uuid(topic_id or _NO_ID)
         if topic is None:
             raise KafkaError(ErrorCode.unknown_topic_id, f"there is no topic with the id {topic_id}")
         return topic
@@ -49,18 +52,35 @@ def find_topic(context: Context, name: str | None, topic_id: UUID | None) -> Top
     return topic
 
 
-def find_partition(context: Context, topic: Topic, index: int) -> Partition:
-    """Raises `KafkaError`: 3 for an index out of range, 6 (`NotLeader`) where another node is to be asked."""
+def check_index(topic: Topic, index: int) -> None:
+    """Raises `KafkaError` 3 for an index out of range."""
     if not 0 <= index < len(topic.log_streams):
         raise KafkaError(
             ErrorCode.unknown_topic_or_partition,
             f"topic {topic.name!r} has {len(topic.log_streams)} partitions, there is no {index}",
         )
+
+
+def find_partition(context: Context, topic: Topic, index: int) -> Partition:
+    """Raises `KafkaError`: 3 for an index out of range, 6 (`NotLeader`) where another node is to be asked."""
+    check_index(topic, index)
     broker = context.broker
     leader = broker.leader_of(topic, index)
     if leader != broker.node_id:
         raise NotLeader(f"node {leader} leads {topic.name}/{index}", _leader(context, leader))
     return broker.partition(topic, index)
+
+
+def leadership(context: Context, topic: Topic, index: int) -> tuple[int, int]:
+    """The listed node to send to and its epoch, as far as both are known here; -1 for an epoch that isn't."""
+    broker = context.broker
+    leader_id, epoch = broker.leader_of(topic, index), 0
+    partition = broker.known_partition(topic, index) if leader_id == broker.node_id else None
+    if partition is not None:
+        epoch, leader = partition.epoch, partition.leader
+        if leader is not None and leader.node_id in {n.node_id for n in broker.nodes(context.listener)}:
+            leader_id, epoch = leader.node_id, leader.epoch
+    return leader_id, epoch if epoch > 0 else -1
 
 
 def _leader(context: Context, node_id: int) -> Leader | None:

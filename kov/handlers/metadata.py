@@ -5,6 +5,9 @@ it, asking creates) · v5 offline replicas · v7 leader epoch · v8 authorized o
 · v10 topic ids in the answer · v11 cluster operations gone · v12 topics asked for by id · v13 an error code
 for the whole.
 
+A partition that another node turned out to write is led by that one, which is listed too where it said how
+it is reached, also if it isn't one of the nodes of the mapping file: clients look for leaders in the list.
+
 A topic that doesn't exist: 17 for a name that Kafka would refuse; 5 while it is being created, so that the
 client asks again until it can be produced to; else 3; 100 for an id. The leader epoch is -1 while it isn't
 known here, for clients take an epoch lower than one they saw for stale news.
@@ -17,21 +20,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 
-from kov.errors import KafkaError
+from kov.errors import KafkaError, Leader
+from kov.handlers.authorized import CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS
 from kov.handlers.base import Context, api
 from kov.handlers.lookup import find_topic
 from kov.topics import Topic, invalid_name
 
 _FIRST_VERSION_WITH_IDS_ASKED: Final = 12
-_NOT_ASKED: Final = -(2**31)
-# Without an authorizer all is allowed; Kafka then lists every operation that the resource has.
-_TOPIC_OPERATIONS: Final = sum(1 << operation for operation in (3, 4, 5, 6, 7, 8, 10, 11))
-_CLUSTER_OPERATIONS: Final = sum(1 << operation for operation in (5, 7, 8, 9, 10, 11, 12))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,51 +74,80 @@ class MetadataResponseTopic:
     error_code: ErrorCode = ErrorCode.none
     is_internal: bool = False
     partitions: tuple[MetadataResponsePartition, ...] = ()
-    topic_authorized_operations: int = _NOT_ASKED
+    topic_authorized_operations: int = NOT_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataResponse:
     brokers: tuple[MetadataResponseBroker, ...]
-    cluster_id: str
+    cluster_id: str | None
     controller_id: int
     topics: tuple[MetadataResponseTopic, ...]
-    cluster_authorized_operations: int = _NOT_ASKED
+    cluster_authorized_operations: int = NOT_ASKED
     throttle_time: timedelta = timedelta(0)
     error_code: ErrorCode = ErrorCode.none
 
 
+Nodes: TypeAlias = dict[int, MetadataResponseBroker]
+"""The brokers of one answer, by node id; grows while its topics are described."""
+
+
 async def handle(context: Context, request: MetadataRequest) -> MetadataResponse:
+    fault = _fault(context, request)
+    if fault is not None:
+        return _refused_whole(context, request, fault)
     broker = context.broker
+    nodes = {
+        node.node_id: MetadataResponseBroker(
+            node_id=node.node_id, host=node.host, port=node.port, rack=node.rack
+        )
+        for node in broker.nodes(context.listener)
+    }
+    topics = _topics(context, request, nodes)
     return MetadataResponse(
-        brokers=tuple(
-            MetadataResponseBroker(node_id=node.node_id, host=node.host, port=node.port, rack=node.rack)
-            for node in broker.nodes(context.listener)
-        ),
+        brokers=tuple(nodes.values()),
         cluster_id=broker.cluster_id,
         controller_id=broker.node_id,
-        topics=_topics(context, request),
+        topics=topics,
         cluster_authorized_operations=(
-            _CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else _NOT_ASKED
+            CLUSTER_OPERATIONS if request.include_cluster_authorized_operations else NOT_ASKED
         ),
     )
 
 
-def _topics(context: Context, request: MetadataRequest) -> tuple[MetadataResponseTopic, ...]:
+def _fault(context: Context, request: MetadataRequest) -> ErrorCode | None:
+    """What Kafka refuses a whole request for: ids or null names too early, or neither of both."""
+    asked = request.topics or ()
+    if context.api_version < _FIRST_VERSION_WITH_IDS_ASKED:
+        by_id = any(topic.name is None or topic.topic_id is not None for topic in asked)
+        return ErrorCode.invalid_request if by_id else None
+    nameless = any(topic.name is None and topic.topic_id is None for topic in asked)
+    return ErrorCode.unknown_server_error if nameless else None
+
+
+def _refused_whole(context: Context, request: MetadataRequest, code: ErrorCode) -> MetadataResponse:
+    asked = dict.fromkeys(request.topics or ())
+    return MetadataResponse(
+        brokers=(),
+        cluster_id=None,
+        controller_id=-1,
+        topics=tuple(_refused(context, topic, code) for topic in asked),
+        error_code=code,
+    )
+
+
+def _topics(context: Context, request: MetadataRequest, nodes: Nodes) -> tuple[MetadataResponseTopic, ...]:
     asked = request.topics
     if asked is None or (context.api_version == 0 and not asked):
-        return tuple(_described(context, request, topic) for topic in context.broker.topics.all())
-    unique = dict.fromkeys(asked)
-    if context.api_version < _FIRST_VERSION_WITH_IDS_ASKED and any(
-        topic.name is None or topic.topic_id is not None for topic in unique
-    ):
-        return tuple(_refused(context, topic, ErrorCode.invalid_request) for topic in unique)
-    return tuple(_topic(context, request, topic) for topic in unique)
+        return tuple(_described(context, request, topic, nodes) for topic in context.broker.topics.all())
+    return tuple(_topic(context, request, topic, nodes) for topic in dict.fromkeys(asked))
 
 
-def _topic(context: Context, request: MetadataRequest, asked: MetadataRequestTopic) -> MetadataResponseTopic:
+def _topic(
+    context: Context, request: MetadataRequest, asked: MetadataRequestTopic, nodes: Nodes
+) -> MetadataResponseTopic:
     try:
-        return _described(context, request, find_topic(context, asked.name, asked.topic_id))
+        return _described(context, request, find_topic(context, asked.name, asked.topic_id), nodes)
     except KafkaError as error:
         by_name = asked.name is not None and asked.topic_id is None
         code = _missing(context, request, str(asked.name)) if by_name else error.code
@@ -138,29 +167,31 @@ def _missing(context: Context, request: MetadataRequest, name: str) -> ErrorCode
 
 def _refused(context: Context, asked: MetadataRequestTopic, code: ErrorCode) -> MetadataResponseTopic:
     name = asked.name
-    if name is None and context.api_version < _FIRST_VERSION_WITH_IDS_ASKED:
+    if name is None and (context.api_version < _FIRST_VERSION_WITH_IDS_ASKED or asked.topic_id is None):
         name = ""  # can't be null in these versions
     return MetadataResponseTopic(name=name, topic_id=asked.topic_id, error_code=code)
 
 
-def _described(context: Context, request: MetadataRequest, topic: Topic) -> MetadataResponseTopic:
+def _described(
+    context: Context, request: MetadataRequest, topic: Topic, nodes: Nodes
+) -> MetadataResponseTopic:
     return MetadataResponseTopic(
         name=topic.name,
         topic_id=topic.uuid,
-        partitions=tuple(_partition(context, topic, index) for index in range(len(topic.log_streams))),
+        partitions=tuple(_partition(context, topic, index, nodes) for index in range(len(topic.log_streams))),
         topic_authorized_operations=(
-            _TOPIC_OPERATIONS if request.include_topic_authorized_operations else _NOT_ASKED
+            TOPIC_OPERATIONS if request.include_topic_authorized_operations else NOT_ASKED
         ),
     )
 
 
-def _partition(context: Context, topic: Topic, index: int) -> MetadataResponsePartition:
+def _partition(context: Context, topic: Topic, index: int, nodes: Nodes) -> MetadataResponsePartition:
     broker = context.broker
     leader_id, epoch = broker.leader_of(topic, index), 0
     partition = broker.known_partition(topic, index) if leader_id == broker.node_id else None
     if partition is not None:
         epoch = partition.epoch
-        if partition.leader is not None:
+        if partition.leader is not None and _listed(context, partition.leader, nodes):
             leader_id, epoch = partition.leader.node_id, partition.leader.epoch
     return MetadataResponsePartition(
         partition_index=index,
@@ -169,6 +200,17 @@ def _partition(context: Context, topic: Topic, index: int) -> MetadataResponsePa
         replica_nodes=(leader_id,),
         isr_nodes=(leader_id,),
     )
+
+
+def _listed(context: Context, leader: Leader, nodes: Nodes) -> bool:
+    """Whether clients can find the node, after an attempt to make that so."""
+    address = leader.address(context.listener)
+    if leader.node_id not in nodes and address is not None:
+        host, port = address
+        nodes[leader.node_id] = MetadataResponseBroker(
+            node_id=leader.node_id, host=host, port=port, rack=None
+        )
+    return leader.node_id in nodes
 
 
 API = api(

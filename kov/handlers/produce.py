@@ -5,12 +5,12 @@ v5 log_start_offset · v7 zstd · v8 error_message · v9 flexible · v10 current
 
 Batches take their places in the order of arrival, before `handle` returns. acks=1 and acks=all are answered
 when committed, within the request's timeout; acks=0 gets no answer, and any error closes the connection.
-Every partition asked for is in the answer. Order of checks: transactional id, topic and partition, form of
-the batch, acks, and then what only the partition knows.
+Every partition asked for is in the answer, in the request's order. Order of checks: transactional batches,
+topic and partition, form of the batch, acks, leader, and then what the partition checks.
 
-Differs: transactions aren't served. A transactional id gets 53 for every partition, the same as from
-InitProducerId and FindCoordinator, where a client meets it first. record_errors is always empty, since no
-record is looked at.
+Differs: transactions aren't served. Where any batch is transactional, every partition gets 53, the same as
+from InitProducerId and FindCoordinator, where a client meets it first. As in Kafka, a transactional id alone
+changes nothing.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 
-from kov import records
-from kov.errors import KafkaError, ProtocolError
+from kov.errors import KafkaError, ProtocolError, RecordsRefused
 from kov.handlers.base import Context, Pending, api
 from kov.handlers.lookup import (
     NO_LEADER,
@@ -34,18 +33,23 @@ from kov.handlers.lookup import (
     NodeEndpoint,
     current_leader,
     endpoints,
-    find_partition,
-    find_topic,
 )
-from kov.handlers.transactions import refusal
-from kov.topics import Topic
+from kov.handlers.producing import Admitted, admit, defect
 
 if TYPE_CHECKING:
     from kov.partition.partition import Appended
 
 _log: Final = logging.getLogger(__name__)
-_FIRST_VERSION_WITH_ZSTD: Final = 7
-_SHORTEST_TIMEOUT_S: Final = 1.0  # with acks=1 Kafka ignores the timeout, and some clients send 0
+# Refused by these, Kafka's log tells where it begins; refused by others, or before it was asked, it doesn't.
+_TELLS_LOG_START: Final = frozenset(
+    {
+        ErrorCode.unknown_server_error,
+        ErrorCode.invalid_timestamp,
+        ErrorCode.out_of_order_sequence_number,
+        ErrorCode.invalid_producer_epoch,
+        ErrorCode.invalid_record,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +105,8 @@ class ProduceResponse:
     node_endpoints: tuple[NodeEndpoint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Admitted:
-    """A batch that has its place, or the reason why it has none."""
-
-    index: int
-    outcome: asyncio.Future[Appended] | KafkaError
-
-
 def handle(context: Context, request: ProduceRequest) -> Pending[ProduceResponse | None]:
-    return _Answer(context, request, [_admit_topic(context, request, part) for part in request.topic_data])
+    return _Answer(context, request, admit(context, request))
 
 
 class _Answer:
@@ -119,7 +115,7 @@ class _Answer:
     Not so with acks=0: the producer may be gone long before its batches are stored.
     """
 
-    def __init__(self, context: Context, request: ProduceRequest, admitted: list[list[_Admitted]]) -> None:
+    def __init__(self, context: Context, request: ProduceRequest, admitted: list[list[Admitted]]) -> None:
         self._context = context
         self._request = request
         self._admitted = admitted
@@ -140,6 +136,8 @@ class _Answer:
         responses = []
         try:
             for topic, parts in zip(self._request.topic_data, self._admitted, strict=True):
+                if not parts:
+                    continue
                 answers = tuple([await self._settle(part, errors) for part in parts])
                 responses.append(
                     TopicProduceResponse(
@@ -155,61 +153,19 @@ class _Answer:
             responses=tuple(responses), node_endpoints=endpoints(self._context, errors) if errors else ()
         )
 
-    async def _settle(self, part: _Admitted, errors: list[KafkaError]) -> PartitionProduceResponse:
+    async def _settle(self, part: Admitted, errors: list[KafkaError]) -> PartitionProduceResponse:
         try:
             if isinstance(part.outcome, KafkaError):
                 raise part.outcome
             appended = await (asyncio.shield(part.outcome) if self._detached else part.outcome)
         except KafkaError as error:
             errors.append(error)
-            return _refused(part.index, error)
-        except Exception:  # As in `_admit`.
+            return _refused(part, error)
+        except Exception:  # As in `producing.admit`.
             _log.exception("a batch for partition %d failed", part.index)
-            errors.append(_defect())
-            return _refused(part.index, _defect())
+            errors.append(defect())
+            return _refused(part, defect())
         return _stored(part.index, appended)
-
-
-def _admit_topic(context: Context, request: ProduceRequest, data: TopicProduceData) -> list[_Admitted]:
-    try:
-        if request.transactional_id is not None:
-            raise refusal(f"the transactional id {request.transactional_id!r}")
-        topic = find_topic(context, data.name, data.topic_id)
-    except KafkaError as error:
-        return [_Admitted(part.index, error) for part in data.partition_data]
-    return [_Admitted(part.index, _admit(context, request, topic, part)) for part in data.partition_data]
-
-
-def _admit(
-    context: Context, request: ProduceRequest, topic: Topic, data: PartitionProduceData
-) -> asyncio.Future[Appended] | KafkaError:
-    try:
-        partition = find_partition(context, topic, data.index)
-        batch = _checked(context.api_version, data.records)
-        if request.acks not in {-1, 0, 1}:
-            raise KafkaError(ErrorCode.invalid_required_acks, f"acks is {request.acks}, not -1, 0 or 1")
-        return partition.append(
-            batch,
-            source=context.source,
-            timeout_s=max(request.timeout.total_seconds(), _SHORTEST_TIMEOUT_S),
-        )
-    except KafkaError as error:
-        return error
-    except Exception:  # A defect of ours in one partition must not take the answers of the others along.
-        _log.exception("producing to %s/%d failed", topic.name, data.index)
-        return _defect()
-
-
-def _checked(version: int, batch: bytes | None) -> bytes:
-    """What Kafka checks of a batch before it looks at acks (`ProduceRequest.validateRecords`)."""
-    header = records.parse(batch)
-    assert batch is not None
-    if header.codec == records.CODEC_ZSTD and version < _FIRST_VERSION_WITH_ZSTD:
-        raise KafkaError(
-            ErrorCode.unsupported_compression_type,
-            f"zstd needs Produce v{_FIRST_VERSION_WITH_ZSTD} or later, this request is v{version}",
-        )
-    return batch
 
 
 def _stored(index: int, appended: Appended) -> PartitionProduceResponse:
@@ -221,14 +177,22 @@ def _stored(index: int, appended: Appended) -> PartitionProduceResponse:
     )
 
 
-def _refused(index: int, error: KafkaError) -> PartitionProduceResponse:
+def _refused(part: Admitted, error: KafkaError) -> PartitionProduceResponse:
+    bad = error.bad if isinstance(error, RecordsRefused) else ()
     return PartitionProduceResponse(
-        index=index, error_code=error.code, error_message=error.message, current_leader=current_leader(error)
+        index=part.index,
+        error_code=error.code,
+        log_start_offset=_log_start(part, error),
+        record_errors=tuple(
+            RecordError(batch_index=each.index, batch_index_error_message=each.message) for each in bad
+        ),
+        error_message=error.message,
+        current_leader=current_leader(error),
     )
 
 
-def _defect() -> KafkaError:
-    return KafkaError(ErrorCode.unknown_server_error, "an unexpected error, see the server's log")
+def _log_start(part: Admitted, error: KafkaError) -> int:
+    return -1 if part.partition is None or error.code not in _TELLS_LOG_START else part.partition.start_offset
 
 
 def _time(time_ms: int) -> datetime | None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from kio.schema.errors import ErrorCode
+
 from kov.errors import KafkaError
 from kov.partition.admission import Admission
 from kov.partition.fold import Fold
@@ -48,11 +50,15 @@ class Backlog:
         self.admission.reset()
 
     def refuse(self, error: KafkaError) -> None:
-        """Answers everything that waits, and says of what is in doubt that it may be stored."""
+        """Answers everything that waits, and says of what is in doubt that it may be stored.
+
+        So may be what wasn't judged, as a retry of a stored one: to its producer 56 would be a lie.
+        """
         for doubtful in self.doubtful:
             doubtful.batch.fail(in_doubt())
+        denies = error.code is ErrorCode.kafka_storage_error
         for batch in self.waiting:
-            batch.fail(error)
+            batch.fail(in_doubt() if denies and batch.header.idempotent else error)
         self.doubtful.clear()
         self.waiting.clear()
         self.admission.reset()
@@ -89,8 +95,15 @@ class Backlog:
                 queue.remove(batch)
                 self.drop(batch, now, writer)
 
+    def turn_away(self, batch: PendingBatch, now: float) -> None:
+        """There is no room for a batch that just came; its producer must send it again before later ones."""
+        unjudged = batch.header.idempotent  # it may be the retry of a stored one
+        batch.fail(in_doubt() if unjudged else not_stored("too much waits for this partition already"))
+        self.admission.drop(batch, now)
+
     def drop(self, batch: PendingBatch, now: float, writer: Writer | None) -> None:
         """Gives up an unstored batch, and the later ones of its producer: they mustn't overtake it."""
+        batch.release()
         self.admission.drop(batch, now)
         if writer is not None:
             self._drop_later(batch, writer.queue, now)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from kov.entries import ControlEntry, Kind
 from kov.partition.fold import Fold, Position
 from kov.partition.identity import PartitionIdentity, ProducerBounds, WriterStamp, identity_of, writer_of
-from kov.partition.producers import Producer, Sequenced
-from kov.pb.control_pb2 import Claim, Fence, FoldedState, ProducerState, SequencedBatch, Snapshot
+from kov.partition.producer_states import message_of, producer_of
+from kov.pb.control_pb2 import Claim, Fence, FoldedState, KeptPart, Repair, Snapshot
 
 
 def fence(fold: Fold, writer: WriterStamp, bounds: ProducerBounds, now_ms: int) -> ControlEntry:
@@ -42,47 +42,64 @@ def claim(fold: Fold, writer: WriterStamp, now_ms: int) -> ControlEntry:
     return ControlEntry(Kind.CLAIM, fold.position.epoch, message)
 
 
+def repair(fold: Fold, writer: WriterStamp, kept: Position | None, now_ms: int) -> ControlEntry:
+    """Declares that the partition goes on from `fold`, the state as of the repair's own fence."""
+    message = Repair(
+        partition=fold.partition.message(), writer=writer.message(), time_ms=now_ms, state=_state(fold)
+    )
+    if kept is not None:
+        message.kept.CopyFrom(KeptPart(as_of_llsn=kept.llsn, epoch=kept.epoch, next_offset=kept.next_offset))
+    return ControlEntry(Kind.REPAIR, fold.position.epoch, message)
+
+
 def as_of(entry: ControlEntry) -> int | None:
-    """The LLSN up to which a fence or snapshot knows everything; None for other entries."""
+    """The LLSN up to which a fence, snapshot or repair knows everything; None for other entries."""
     message = entry.message
-    return message.state.as_of_llsn if isinstance(message, Fence | Snapshot) else None
+    return message.state.as_of_llsn if isinstance(message, Fence | Snapshot | Repair) else None
 
 
 def previous(entry: ControlEntry) -> int:
-    """The LLSN of the fence or snapshot before this one; 0 where there is none."""
+    """The LLSN of the fence or snapshot before this one; 0 where there is none that can be used."""
     message = entry.message
-    return message.previous_control_llsn if isinstance(message, Fence | Snapshot) else 0
+    return message.previous_control_llsn if isinstance(message, Fence | Snapshot | Repair) else 0
 
 
 def belongs_to(entry: ControlEntry, partition: PartitionIdentity) -> bool:
-    """Whether a fence or snapshot was written for `partition`."""
+    """Whether it is a fence, snapshot or repair that was written for `partition`."""
     message = entry.message
-    return isinstance(message, Fence | Snapshot) and identity_of(message.partition) == partition
+    return isinstance(message, Fence | Snapshot | Repair) and identity_of(message.partition) == partition
 
 
-def position_in(entry: ControlEntry) -> Position:
-    """The position inside a fence or snapshot: where a read of older batches can begin."""
+def positions_in(entry: ControlEntry) -> list[Position]:
+    """Where reads of older batches can begin: the position inside, and where what a repair left begins."""
+    message, positions = entry.message, [_position_in(entry)]
+    if isinstance(message, Repair) and message.HasField("kept"):
+        kept = message.kept
+        positions.append(Position(kept.as_of_llsn, kept.epoch, kept.next_offset))
+    return positions
+
+
+def _position_in(entry: ControlEntry) -> Position:
     message = entry.message
-    assert isinstance(message, Fence | Snapshot)
+    assert isinstance(message, Fence | Snapshot | Repair)
     state = message.state
-    return Position(state.as_of_llsn, state.epoch, state.next_offset)
+    return Position(state.as_of_llsn, state.epoch, state.next_offset, state.max_timestamp_ms)
 
 
 def restore(entry: ControlEntry, partition: PartitionIdentity) -> Fold:
-    """The fold inside a fence or snapshot, ready to take the entry behind its `as_of` LLSN."""
+    """The fold inside a fence, snapshot or repair, ready to take the entry behind its `as_of` LLSN."""
     message = entry.message
-    assert isinstance(message, Fence | Snapshot)
+    assert isinstance(message, Fence | Snapshot | Repair)
     state = message.state
-    fold = Fold(partition, position_in(entry))
+    fold = Fold(partition, _position_in(entry))
     fold.bounds = ProducerBounds.parse(state.bounds)
-    fold.max_timestamp_ms = state.max_timestamp_ms
     fold.clock_ms = state.clock_ms
     fold.last_control_llsn = message.previous_control_llsn
     fold.fence_llsn = state.fence_llsn
     if state.fence_llsn:
         fold.writer = writer_of(state.writer)
         fold.epochs = [(state.epoch, state.epoch_start_offset, state.fence_llsn)]
-    fold.producers = {p.producer_id: _producer(p) for p in state.producers}
+    fold.producers = {p.producer_id: producer_of(p) for p in state.producers}
     return fold
 
 
@@ -93,34 +110,9 @@ def _state(fold: Fold) -> FoldedState:
         next_offset=fold.position.next_offset,
         max_timestamp_ms=fold.max_timestamp_ms,
         clock_ms=fold.clock_ms,
-        producers=[_producer_state(pid, producer) for pid, producer in fold.producers.items()],
+        producers=[message_of(pid, producer) for pid, producer in fold.producers.items()],
         bounds=fold.bounds.message(),
         fence_llsn=fold.fence_llsn,
         writer=fold.writer.message() if fold.writer else None,
         epoch_start_offset=fold.epochs[-1][1] if fold.epochs else 0,
     )
-
-
-def _producer_state(producer_id: int, producer: Producer) -> ProducerState:
-    return ProducerState(
-        producer_id=producer_id,
-        epoch=producer.epoch,
-        batches=[
-            SequencedBatch(
-                first_sequence=batch.first_sequence,
-                last_sequence=batch.last_sequence,
-                base_offset=batch.base_offset,
-                log_append_time_ms=batch.log_append_time_ms,
-            )
-            for batch in producer.batches
-        ],
-        last_seen_ms=producer.last_seen_ms,
-    )
-
-
-def _producer(state: ProducerState) -> Producer:
-    batches = tuple(
-        Sequenced(b.first_sequence, b.last_sequence, b.base_offset, b.log_append_time_ms)
-        for b in state.batches
-    )
-    return Producer(state.epoch, batches, state.last_seen_ms)

@@ -2,7 +2,7 @@
 
 Epoch 0 is nobody's. A fence with an epoch above the current one raises it; a batch is valid when its epoch
 is the current one and its base offset the next offset; a snapshot or claim of the current epoch moves the
-partition's clock; everything else is void, for ever and for every reader.
+partition's clock, a repair of it sets the state; everything else is void, for ever and for every reader.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import assert_never
 
 from kov.entries import BatchEntry, ControlEntry, Entry, ForeignEntry, Kind, UnknownControl
 from kov.partition.identity import PartitionIdentity, ProducerBounds, WriterStamp, identity_of, writer_of
+from kov.partition.producer_states import producer_of
 from kov.partition.producers import Producer, Sequenced
-from kov.pb.control_pb2 import Claim, Fence, Snapshot
-from kov.records import LOG_APPEND_TIME_BIT, BatchHeader
+from kov.pb.control_pb2 import Claim, Fence, Repair, Snapshot
+from kov.records import BatchHeader
 
 
 class Meaning(Enum):
     BATCH = "a valid batch"
     FENCE = "a fence that raised the epoch"
     MARK = "a snapshot or claim of the current epoch"
+    REPAIR = "a declaration of the state, of the current epoch"
     VOID = "void"
 
 
@@ -44,19 +46,24 @@ class ForeignPartition(Unusable):
     """A fence of another partition: the mapping was edited, or Varlog ids were used again."""
 
     def __init__(self, llsn: int, found: PartitionIdentity, own: PartitionIdentity) -> None:
-        super().__init__(f"entry {llsn} says that this log stream belongs to {found}, not to {own}")
+        super().__init__(
+            f"entry {llsn} says that this log stream belongs to {found}, not to {own}; "
+            "correct the mapping file, or give the topic a log stream that was never used"
+        )
 
 
 @dataclass(slots=True)
 class Position:
-    """As much of the fold as validity needs: enough to read batches from anywhere in the stream.
+    """As much of the fold as reading batches from anywhere in the stream needs, and finding them by time.
 
-    `llsn` is the last entry taken; the next one is `llsn + 1`.
+    `llsn` is the last entry taken; the next one is `llsn + 1`. `max_timestamp_ms` is the largest of any valid
+    batch before, -1 without one.
     """
 
     llsn: int = 0
     epoch: int = 0
     next_offset: int = 0
+    max_timestamp_ms: int = -1
 
     def step(self, llsn: int, entry: Entry) -> Meaning:
         """Takes the entry at `llsn`, which must be the next one. Raises `Unintelligible`, taking nothing."""
@@ -76,23 +83,35 @@ class Position:
                 ):
                     return Meaning.VOID
                 self.next_offset += header.record_count
+                self.max_timestamp_ms = max(self.max_timestamp_ms, header.max_timestamp)
                 return Meaning.BATCH
-            case ControlEntry(kind=Kind.FENCE, epoch=epoch):
-                if epoch <= self.epoch:
-                    return Meaning.VOID
-                self.epoch = epoch
-                return Meaning.FENCE
-            case ControlEntry(kind=Kind.SNAPSHOT | Kind.CLAIM, epoch=epoch):
-                return Meaning.MARK if epoch == self.epoch else Meaning.VOID
-            case ControlEntry() | ForeignEntry():
+            case ControlEntry():
+                return self._meaning_of_control(entry)
+            case ForeignEntry():
                 return Meaning.VOID
             case UnknownControl():
                 raise Unintelligible(llsn, entry)
             case _:
                 assert_never(entry)
 
+    def _meaning_of_control(self, entry: ControlEntry) -> Meaning:
+        if entry.kind is Kind.FENCE and entry.epoch > self.epoch:
+            self.epoch = entry.epoch
+            return Meaning.FENCE
+        if entry.epoch != self.epoch:
+            return Meaning.VOID
+        match entry.message:
+            case Snapshot() | Claim():
+                return Meaning.MARK
+            case Repair(state=declared):
+                self.next_offset = declared.next_offset
+                self.max_timestamp_ms = declared.max_timestamp_ms
+                return Meaning.REPAIR
+            case _:
+                return Meaning.VOID
+
     def copy(self) -> Position:
-        return Position(self.llsn, self.epoch, self.next_offset)
+        return Position(self.llsn, self.epoch, self.next_offset, self.max_timestamp_ms)
 
 
 @dataclass(slots=True)
@@ -106,7 +125,6 @@ class Fold:
     position: Position = field(default_factory=Position)
     producers: dict[int, Producer] = field(default_factory=dict)
     bounds: ProducerBounds = field(default_factory=ProducerBounds)
-    max_timestamp_ms: int = -1
     clock_ms: int = 0
     last_control_llsn: int = 0
     fence_llsn: int = 0
@@ -115,7 +133,7 @@ class Fold:
 
     def apply(self, llsn: int, entry: Entry) -> Meaning:
         """Takes the entry at `llsn`. Raises `Unintelligible` or `ForeignPartition` and takes nothing then."""
-        if isinstance(entry, ControlEntry) and entry.kind is Kind.FENCE and entry.epoch > self.position.epoch:
+        if isinstance(entry, ControlEntry):
             self._check_identity(llsn, entry)
         meaning = self.position.step(llsn, entry)
         if isinstance(entry, BatchEntry):
@@ -124,6 +142,10 @@ class Fold:
         elif isinstance(entry, ControlEntry):
             self._take_control(llsn, entry, meaning)
         return meaning
+
+    @property
+    def max_timestamp_ms(self) -> int:
+        return self.position.max_timestamp_ms
 
     def end_of(self, epoch: int) -> int | None:
         """The offset at which `epoch` ended; None while it is the current one, or where it isn't known here.
@@ -136,17 +158,23 @@ class Fold:
         return None
 
     def _check_identity(self, llsn: int, entry: ControlEntry) -> None:
-        assert isinstance(entry.message, Fence)
-        found = identity_of(entry.message.partition)
+        """Refuses a fence that would raise the epoch, or a repair in force, that names another partition."""
+        match entry.message:
+            case Fence(partition=message) if entry.epoch > self.position.epoch:
+                found = identity_of(message)
+            case Repair(partition=message) if entry.epoch == self.position.epoch:
+                found = identity_of(message)
+            case _:
+                return
         if found != self.partition:
             raise ForeignPartition(llsn, found, self.partition)
 
     def _take_batch(self, header: BatchHeader) -> None:
-        self.max_timestamp_ms = max(self.max_timestamp_ms, header.max_timestamp)
         if not header.idempotent:
             return
-        appended = header.max_timestamp if header.attributes & LOG_APPEND_TIME_BIT else -1
-        batch = Sequenced(header.base_sequence, header.last_sequence, header.base_offset, appended)
+        batch = Sequenced(
+            header.base_sequence, header.last_sequence, header.base_offset, header.max_timestamp
+        )
         known = self.producers.pop(header.producer_id, None)  # popped, so that the newest comes last
         self.producers[header.producer_id] = (
             known.advanced(header.producer_epoch, batch)
@@ -156,7 +184,10 @@ class Fold:
 
     def _take_control(self, llsn: int, entry: ControlEntry, meaning: Meaning) -> None:
         message = entry.message
-        if isinstance(message, Fence | Snapshot) and identity_of(message.partition) == self.partition:
+        if (
+            isinstance(message, Fence | Snapshot | Repair)
+            and identity_of(message.partition) == self.partition
+        ):
             self.last_control_llsn = llsn
         if meaning is Meaning.FENCE:
             assert isinstance(message, Fence)
@@ -164,8 +195,11 @@ class Fold:
             self.writer = writer_of(message.writer)
             self.bounds = ProducerBounds.parse(message.bounds)
             self.epochs.append((entry.epoch, self.position.next_offset, llsn))
-        if meaning in {Meaning.FENCE, Meaning.MARK}:
-            assert isinstance(message, Fence | Snapshot | Claim)
+        if meaning is Meaning.REPAIR:
+            assert isinstance(message, Repair)
+            self.producers = {p.producer_id: producer_of(p) for p in message.state.producers}
+        if meaning in {Meaning.FENCE, Meaning.MARK, Meaning.REPAIR}:
+            assert isinstance(message, Fence | Snapshot | Claim | Repair)
             self._pass_time(message.time_ms)
 
     def _pass_time(self, time_ms: int) -> None:

@@ -7,7 +7,7 @@ position at or before the offset, and folding forward from there.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -17,7 +17,8 @@ from kov.partition.fold import Meaning, Position
 from kov.partition.identity import PartitionIdentity
 from kov.partition.stream import Stream
 from kov.partition.view import View
-from varlog_client.errors import Unavailable
+from kov.pb.control_pb2 import Fence
+from varlog_client.errors import Trimmed, Unavailable
 from varlog_client.types import LogEntry, LogStreamState
 
 
@@ -25,6 +26,7 @@ from varlog_client.types import LogEntry, LogStreamState
 class StoredBatch:
     base_offset: int
     max_timestamp: int
+    epoch: int
     payload: bytes
 
 
@@ -91,13 +93,25 @@ class History:
                 if entry.llsn > view.fold.position.llsn:
                     view.apply(entry.llsn, unpack(entry.data), entry.data)
 
-    async def batches(self, offset: int) -> AsyncGenerator[StoredBatch]:
+    def batches(self, offset: int) -> AsyncGenerator[StoredBatch]:
         """The valid batches that end above `offset`, in order, up to the view's end as it is now.
 
         Raises `Trimmed` where the offset can't be read any more. Close it when it isn't read to its end.
         """
+        return self._batches_behind(lambda: self._floor(offset), offset)
+
+    def batches_since(self, timestamp_ms: int) -> AsyncGenerator[StoredBatch]:
+        """The valid batches from one before the first that is as late as `timestamp_ms`, like `batches`.
+
+        What lies before is passed over by what control entries say of the times before them.
+        """
+        return self._batches_behind(lambda: self._floor_in_time(timestamp_ms), self.view.start_offset)
+
+    async def _batches_behind(
+        self, find: Callable[[], Awaitable[Position]], offset: int
+    ) -> AsyncGenerator[StoredBatch]:
         end = self.view.fold.position.llsn + 1
-        position = await self._floor(offset)
+        position = await find()
         async with aclosing(self.stream.read(position.llsn + 1, end)) as entries:
             async for entry in entries:
                 parsed = unpack(entry.data)
@@ -106,11 +120,21 @@ class History:
                 self.view.index.passed(position, len(entry.data))
                 if meaning is Meaning.BATCH and position.next_offset > offset:
                     assert isinstance(parsed, BatchEntry)
-                    yield StoredBatch(base_offset, parsed.header.max_timestamp, entry.data)
+                    header = parsed.header
+                    yield StoredBatch(base_offset, header.max_timestamp, header.leader_epoch, entry.data)
 
     async def _floor(self, offset: int) -> Position:
         """The last marked position at or before `offset`, going back as far as it takes."""
         while (position := self.view.index.floor(offset)) is None:
+            await self._step_back()
+        return position
+
+    async def _floor_in_time(self, timestamp_ms: int) -> Position:
+        """The last known position before which nothing is as late, going back as far as it takes."""
+        view = self.view
+        while (position := view.index.before(timestamp_ms)) is None:
+            if view.index.first_offset <= view.start_offset:
+                return await self._floor(view.start_offset)
             await self._step_back()
         return position
 
@@ -124,10 +148,39 @@ class History:
             async for entry in entries:
                 parsed = unpack(entry.data)
                 if isinstance(parsed, ControlEntry) and control.belongs_to(parsed, self.partition):
-                    self.view.index.add(control.position_in(parsed))
+                    for position in control.positions_in(parsed):
+                        self.view.index.add(position)
                     self.view.oldest_control = control.previous(parsed)
                     return
         self.view.index.add(Position())
+
+    async def know_epochs(self, since: int) -> None:
+        """Reads fences, each of which names the one before, until the fold's epochs reach back to `since`.
+
+        They end earlier where the stream was trimmed or repaired, or where it begins.
+        """
+        epochs = self.view.fold.epochs
+        while epochs and epochs[0][0] > since:
+            first = epochs[0]
+            older = await self._fence_before(first[2])
+            if older is None:
+                return
+            if epochs[0] == first:  # nobody else was quicker
+                epochs.insert(0, older)
+
+    async def _fence_before(self, llsn: int) -> tuple[int, int, int] | None:
+        try:
+            async with aclosing(self.stream.read(llsn, llsn + 1)) as entries:
+                async for entry in entries:
+                    parsed = unpack(entry.data)
+                    if isinstance(parsed, ControlEntry) and isinstance(parsed.message, Fence):
+                        state = parsed.message.state
+                        return (
+                            (state.epoch, state.epoch_start_offset, state.fence_llsn) if state.epoch else None
+                        )
+        except Trimmed:
+            pass
+        return None
 
     async def _find_start(self, first_llsn: int) -> None:
         """After a trim the partition starts at the oldest position behind which all can still be read."""

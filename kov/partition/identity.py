@@ -43,6 +43,10 @@ class WriterIdentity:
     addresses: Mapping[str, str] = field(default_factory=dict)
 
 
+NOBODY: Final = WriterIdentity(node_id=-1)
+"""Writes no batches: it fences so that nobody else goes on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriterStamp:
     """The writer of one fence. `attempt_id` is new for every attempt, so that an own one is recognised."""

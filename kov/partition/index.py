@@ -51,6 +51,12 @@ class Index:
         at = bisect_right(self._offsets, offset)
         return self._marks[at - 1].copy() if at else None
 
+    def before(self, timestamp_ms: int) -> Position | None:
+        """The last mark before which no batch is as late as `timestamp_ms`: a copy."""
+        older = (mark for mark in reversed(self._marks) if mark.max_timestamp_ms < timestamp_ms)
+        found = next(older, None)
+        return found.copy() if found is not None else None
+
     @property
     def first_offset(self) -> int:
         """The offset of the first mark. There must be one."""

@@ -1,42 +1,38 @@
-"""A Kafka partition over a Varlog log stream: its states, and the verbs append, read and offsets.
+"""A Kafka partition over a Varlog log stream: the verbs append, read and offsets.
 
 Everything a batch goes through before it is sent happens synchronously in `append`, so that the order of
 arrival is the order of the log. What can't be judged yet waits; what is judged goes to the `Writer`; what was
-sent and not confirmed is in doubt until an own fence, or another node's, has settled it.
+sent and not confirmed is in doubt until an own fence, or another node's, has settled it. Whether this process
+may write, and how it comes to that, is `Ownership`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import random
 from typing import assert_never
 
 from kio.schema.errors import ErrorCode
 
-from kov import records
+from kov import record_checks, records
+from kov.budget import Budget
 from kov.errors import KafkaError, Leader, NotLeader
 from kov.partition.admission import Shared
 from kov.partition.backlog import NEVER, Backlog
-from kov.partition.fold import Unusable
 from kov.partition.history import History
 from kov.partition.identity import PartitionIdentity, WriterIdentity
 from kov.partition.limits import Limits
-from kov.partition.opening import Deposed, Opening, Owned, Void
+from kov.partition.opening import Owned
+from kov.partition.ownership import Ownership
 from kov.partition.pending import Appended, PendingBatch, Waiter, not_stored
-from kov.partition.producers import Accept, Duplicate, Reject
+from kov.partition.producers import Accept, Duplicate, Producer, Reject
 from kov.partition.reader import Fetched, Offset, Reader
-from kov.partition.states import MOVES, State
+from kov.partition.states import State
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
 from kov.partition.unsealing import Unsealer
 from kov.partition.view import View
-from kov.partition.writer import Writer
+from kov.partition.writer import Writer, now_ms
 from kov.topics import Topic
-from varlog_client import LogStreamAppender
-from varlog_client.errors import VarlogError
-
-log = logging.getLogger(__name__)
 
 __all__ = ["Appended", "Fetched", "Offset", "Partition"]
 
@@ -56,25 +52,24 @@ class Partition:
         budget: TailBudget,
         limits: Limits,
         unsealer: Unsealer | None = None,
+        memory: Budget | None = None,
     ) -> None:
+        """`memory`: what this and everything else in the process may hold together."""
         self.topic = topic
         self.index = index
-        self.state = State.IDLE
-        self.leader: Leader | None = None
-        self._node = node
         self._limits = limits
-        self._unsealer = unsealer
         self._view = View(budget)
-        self._history = History(stream, identity, self._view)
-        self._reader = Reader(self._history, limits)
+        history = History(stream, identity, self._view)
+        self._reader = Reader(history, limits)
+        self._room = Budget(limits.max_queued_bytes, memory)
         self._backlog = Backlog()
+        self._ownership = Ownership(
+            self, history, self._backlog, self._reader, node, limits, unsealer, serve=self._serve
+        )
         self._writer: Writer | None = None
-        self._held_epoch: int | None = None
-        self._doubts_in_a_row = 0
-        self._failure = ""
-        self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
+        self._gone: KafkaError | None = None
 
     def __repr__(self) -> str:
         end = self._view.end_offset if self._view.loaded else "?"
@@ -85,10 +80,33 @@ class Partition:
             f"in_flight={in_flight} queued={queued} doubtful={len(self._backlog.doubtful)}>"
         )
 
+    def __str__(self) -> str:
+        return f"partition {self.index} of {self.topic.name}"
+
+    @property
+    def state(self) -> State:
+        return self._ownership.state
+
+    @property
+    def leader(self) -> Leader | None:
+        """Who writes the partition, where that is known and isn't this node."""
+        return self._ownership.leader
+
     @property
     def epoch(self) -> int:
         """The newest epoch this process has seen in the log; 0 before it looked."""
         return self._view.fold.position.epoch if self._view.loaded else 0
+
+    @property
+    def start_offset(self) -> int:
+        """The first offset that can be read; -1 while this process hasn't looked into the log."""
+        return self._view.start_offset if self._view.loaded else -1
+
+    def configure(self, topic: Topic) -> None:
+        """The same topic with other settings, which hold for what is appended from now on."""
+        self.topic = topic
+        if self._writer is not None:
+            self._writer.configure(topic.config)
 
     # Appending
 
@@ -100,30 +118,34 @@ class Partition:
         caller waits no more: a batch that nobody waits for and that wasn't sent is dropped, and never one
         that was sent. `source` is the connection: batches without a producer id keep their order in it.
         """
-        header = records.parse(data)
-        records.check(data, header, self.topic.config.max_message_bytes)
-        self._refuse_in_state()
+        self._refuse_in_state(data)
+        data, header = record_checks.check(data, records.parse(data), self.topic.config, now_ms())
         loop = asyncio.get_running_loop()
         waiter = Waiter(loop.create_future(), loop.time() + timeout_s)
-        batch = PendingBatch(data, header, source, waiter)
-        if self._writer is not None:
+        full = self._room.exhausted
+        batch = PendingBatch(data, header, source, waiter, self._room)
+        if full:
+            self._backlog.turn_away(batch, loop.time())
+        elif self._writer is not None:
             self._submit(self._writer, batch)
         else:
             self._backlog.waiting.append(batch)
             if self.state is State.IDLE:
-                self._start_opening("a producer asks")
+                self._ownership.start_opening("a producer asks")
         self._arm_timer(waiter.deadline)
         return waiter.future
 
-    def _refuse_in_state(self) -> None:
+    def _refuse_in_state(self, data: bytes) -> None:
         match self.state:
             case State.DEPOSED:
-                self._reconsider()
-                raise self._not_leader()
+                self._ownership.reconsider()
+                raise self._ownership.not_leader()
             case State.FAILED:
-                raise KafkaError(ErrorCode.kafka_storage_error, self._failure)
+                unjudged = records.parse(data).idempotent  # it may be the retry of a stored one
+                code = ErrorCode.request_timed_out if unjudged else ErrorCode.kafka_storage_error
+                raise KafkaError(code, self._ownership.failure)
             case State.CLOSED:
-                raise NotLeader("this node is shutting down", None)
+                raise self._gone or NotLeader("this node is shutting down", None)
             case State.IDLE | State.OPENING | State.ACTIVE:
                 return
             case _:
@@ -145,7 +167,7 @@ class Partition:
                 batch.succeed(
                     Appended(
                         base_offset=stored.base_offset,
-                        log_append_time_ms=stored.log_append_time_ms,
+                        log_append_time_ms=stored.timestamp_ms,
                         log_start_offset=self._view.start_offset,
                     )
                 )
@@ -160,7 +182,7 @@ class Partition:
 
     def _on_settled(self, batch: PendingBatch) -> None:
         self._backlog.admission.settle(batch)
-        self._doubts_in_a_row = 0
+        self._ownership.confirmed()
 
     # Deadlines
 
@@ -179,21 +201,7 @@ class Partition:
     def _on_unwanted(self, batch: PendingBatch) -> None:
         self._backlog.drop(batch, asyncio.get_running_loop().time(), self._writer)
 
-    # Opening
-
-    def _become(self, state: State, why: str) -> None:
-        assert state in MOVES[self.state], f"{self.state} -> {state}"
-        level = logging.WARNING
-        if state is State.CLOSED and self.state is State.IDLE:
-            level = logging.DEBUG  # thousands were never opened
-        elif state in {State.ACTIVE, State.IDLE, State.CLOSED} or self.state is State.IDLE:
-            level = logging.INFO
-        self.state = state
-        log.log(level, "%r: %s", self, why)
-
-    def _start_opening(self, why: str, replaced: LogStreamAppender | None = None) -> None:
-        self._become(State.OPENING, why)
-        self._task = asyncio.create_task(self._open(replaced), name=f"open {self.topic.name}/{self.index}")
+    # Writing
 
     def _on_doubt(self, reason: str) -> None:
         """The writer ended: what it sent is in doubt, what waits is judged anew after the next fold."""
@@ -201,52 +209,10 @@ class Partition:
         assert writer is not None
         self._view.owned = False
         self._backlog.take_over(writer)
-        self._doubts_in_a_row += 1
-        self._start_opening(reason, writer.appender)
-
-    async def _open(self, replaced: LogStreamAppender | None) -> None:
-        """Tries until the partition is owned, deposed, or can't be opened."""
-        if replaced is not None:
-            await replaced.close()
-        await self._reader.stop_following()
-        opening = Opening(self._history, self._node, self._limits, self._held_epoch)
-        watch_s = min(self._limits.watch_s * 2**self._doubts_in_a_row, self._limits.max_watch_s)
-        pause_s = self._limits.retry_s
-        while True:
-            try:
-                outcome = await opening.attempt(watch_s)
-            except Unusable as error:
-                self._give_up(str(error))
-                return
-            except Exception as error:
-                if not isinstance(error, VarlogError):
-                    # A defect of ours must not leave the partition opening for ever: fold anew, later.
-                    log.exception("%r: opening failed", self)
-                    self._view.forget()
-                    self._give_up(f"opening failed unexpectedly: {error}")
-                    return
-                log.warning("%r: can't be opened now: %s", self, error)
-                if self._unsealer is not None:
-                    await self._unsealer.consider(self._history.stream)
-                outcome = Void()
-            match outcome:
-                case Owned():
-                    self._serve(outcome)
-                    return
-                case Deposed():
-                    self._step_down(outcome)
-                    return
-                case Void():
-                    await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-                    pause_s = min(pause_s * 2, self._limits.max_retry_s)
-                case _:
-                    assert_never(outcome)
+        self._ownership.doubt(reason, writer.appender)
 
     def _serve(self, owned: Owned) -> None:
         """An own fence is the newest: what it settles is answered, the rest is judged and sent, in order."""
-        self._held_epoch = self.epoch
-        self.leader = None
-        self._become(State.ACTIVE, f"opened for writing by {owned.stamp.attempt_id.hex()[:8]}")
         self._backlog.settle(self._view.fold, self._view.start_offset)
         self._view.owned = True
         self._writer = writer = Writer(
@@ -265,52 +231,6 @@ class Partition:
                 self._submit(writer, batch)
             else:
                 self._on_unwanted(batch)
-
-    def _step_down(self, deposed: Deposed) -> None:
-        """A newer fence of somebody else: answers what was stored before it, and 6 for everything else."""
-        writer = deposed.by.node
-        self.leader = Leader(node_id=writer.node_id, epoch=self.epoch, addresses=writer.addresses)
-        self._backlog.settle(self._view.fold, self._view.start_offset)
-        self._become(State.DEPOSED, f"node {writer.node_id} writes this partition now")
-        self._backlog.refuse(self._not_leader())
-
-    def _not_leader(self) -> NotLeader:
-        node = f"node {self.leader.node_id}" if self.leader else "another node"
-        return NotLeader(f"{node} writes partition {self.index} of {self.topic.name}", self.leader)
-
-    def _give_up(self, reason: str) -> None:
-        """Can't be opened as it is: what is in doubt stays unknown, everything else isn't stored."""
-        self._failure = reason
-        self._backlog.refuse(not_stored(reason))
-        self._become(State.FAILED, reason)
-        self._task = asyncio.create_task(self._free_after(self._limits.max_retry_s * 5))
-
-    def _reconsider(self) -> None:
-        """A producer asks a deposed node: it may open again if the other writer stays silent for a while."""
-        if self._task is None or self._task.done():
-            pause_s = self._limits.deposed_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-            self._task = asyncio.create_task(self._free_if_silent(pause_s))
-
-    async def _free_if_silent(self, pause_s: float) -> None:
-        before = self._view.fold.position.copy()
-        await asyncio.sleep(pause_s)
-        try:
-            await self._history.look()
-        except (VarlogError, Unusable) as error:
-            log.warning("%r: can't see whether the other writer is alive: %s", self, error)
-            return
-        fold = self._view.fold
-        if (fold.position.epoch, fold.position.next_offset) == (before.epoch, before.next_offset):
-            self._held_epoch = None
-            self._become(State.IDLE, "the other writer has written nothing: free to be opened")
-        elif fold.writer is not None:
-            node = fold.writer.node
-            self.leader = Leader(node_id=node.node_id, epoch=self.epoch, addresses=node.addresses)
-
-    async def _free_after(self, pause_s: float) -> None:
-        await asyncio.sleep(pause_s)
-        self._held_epoch = None
-        self._become(State.IDLE, "may be tried again")
 
     # Reading
 
@@ -333,14 +253,28 @@ class Partition:
         batch with that or a later timestamp (offset -1: none)."""
         return await self._reader.offsets(timestamp_ms, current=self._writer is not None)
 
+    async def epoch_end(self, epoch: int) -> tuple[int, int]:
+        """The largest epoch up to `epoch`, and the offset at which the next larger one begins.
+
+        The end for the newest epoch; -1 and -1 for one that nobody has had yet.
+        """
+        return await self._reader.epoch_end(epoch, current=self._writer is not None)
+
+    async def producers(self) -> dict[int, Producer]:
+        """The idempotent producers that the partition remembers, by their ids."""
+        return await self._reader.producers(current=self._writer is not None)
+
     # Closing
 
-    async def close(self, timeout_s: float) -> None:
+    async def close(self, timeout_s: float, gone: KafkaError | None = None) -> None:
         """Takes nothing more, waits up to `timeout_s` for what is under way, and answers the rest.
 
-        What was sent and is not confirmed by then is answered 7, what wasn't sent 56. Idempotent.
+        What was sent and is not confirmed by then is answered 7, what wasn't sent 56 (or 7, if it may be the
+        retry of a stored batch), or `gone` where the topic is deleted: that is said to whoever comes later
+        too. Idempotent.
         """
         if self._closing is None:
+            self._gone = gone
             self._closing = asyncio.create_task(self._close(timeout_s))
         await asyncio.shield(self._closing)
 
@@ -349,20 +283,16 @@ class Partition:
         futures = [waiter.future for batch in batches for waiter in batch.waiters]
         if futures:
             await asyncio.wait(futures, timeout=timeout_s)
-        self._become(State.CLOSED, "closed")
+        self._ownership.become(State.CLOSED, "closed")
         if self._timer is not None:
             self._timer.cancel()
         writer, self._writer = self._writer, None
         if writer is not None:
             self._backlog.take_over(writer)
-        self._backlog.refuse(not_stored("this node is shutting down"))
-        await self._cancel_task()
+        self._backlog.refuse(self._gone or not_stored("this node is shutting down"))
+        if self._gone is not None:
+            self._view.wake_all()
+        await self._ownership.stop()
         await self._reader.stop_following()
         if writer is not None:
             await writer.appender.close()
-
-    async def _cancel_task(self) -> None:
-        task, self._task = self._task, None
-        if task is not None and not task.done():
-            task.cancel()
-            await asyncio.wait([task])

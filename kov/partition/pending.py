@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kio.schema.errors import ErrorCode
 
+from kov.budget import Budget
 from kov.errors import KafkaError
 from kov.records import BatchHeader
 
@@ -33,12 +34,18 @@ class PendingBatch:
     """A batch that isn't answered yet.
 
     `refusal` is set while it waits for a claim to prove that refusing it is right: then the claim is
-    appended in its place and never the batch itself.
+    appended in its place and never the batch itself. Its bytes count in `room` until it is answered for good
+    or dropped: also when nobody waits for it any more.
     """
 
-    __slots__ = ("header", "records", "refusal", "source", "waiters")
+    __slots__ = ("_held", "_room", "header", "records", "refusal", "source", "waiters")
 
-    def __init__(self, records: bytes, header: BatchHeader, source: object, waiter: Waiter) -> None:
+    def __init__(
+        self, records: bytes, header: BatchHeader, source: object, waiter: Waiter, room: Budget
+    ) -> None:
+        self._room = room
+        self._held = len(records)
+        room.take(self._held)
         self.records = records
         self.header = header
         self.source = source
@@ -64,17 +71,25 @@ class PendingBatch:
     def join(self, other: PendingBatch) -> None:
         """A retry of this batch shares its outcome, and so lengthens its life."""
         self.waiters += other.waiters
+        other.release()
 
     def deadline(self) -> float:
         """When the next of its waiters gives up; infinity where nobody waits."""
         return min((w.deadline for w in self.waiters if not w.future.done()), default=float("inf"))
 
+    def release(self) -> None:
+        """It is held no longer. Idempotent."""
+        self._room.give(self._held)
+        self._held = 0
+
     def succeed(self, appended: Appended) -> None:
+        self.release()
         for waiter in self.waiters:
             if not waiter.future.done():
                 waiter.future.set_result(appended)
 
     def fail(self, error: KafkaError) -> None:
+        self.release()
         for waiter in self.waiters:
             _end(waiter, error)
 

@@ -18,15 +18,16 @@ from kov.records import MAX_SEQUENCE, BatchHeader
 
 WINDOW: Final = 5
 SEEN_SINCE_CONTROL: Final = 0
+_NO_EPOCH: Final = -1  # what a producer without an epoch sends
 
 
 class Sequenced(NamedTuple):
-    """One batch a producer has stored."""
+    """One batch a producer has stored; `timestamp_ms` is its largest timestamp."""
 
     first_sequence: int
     last_sequence: int
     base_offset: int
-    log_append_time_ms: int
+    timestamp_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ def judge(
         if original is not None:
             return Duplicate(original)
     newest = pending or ((stored.epoch, stored.last_sequence) if stored is not None else None)
+    if batch.producer_epoch < _NO_EPOCH:
+        return _reject_epoch(batch, newest[0] if newest else _NO_EPOCH)
     if newest is None:
         return _judge_sequence(None, expected, batch)
     epoch, last_sequence = newest

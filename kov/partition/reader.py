@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from kio.schema.errors import ErrorCode
 
+from kov import record_contents
 from kov.errors import KafkaError, from_varlog
 from kov.partition.fold import Unusable
 from kov.partition.history import History
 from kov.partition.limits import Limits
+from kov.partition.producers import Producer
 from varlog_client.errors import Trimmed, VarlogError
 
 log = logging.getLogger(__name__)
@@ -106,17 +108,37 @@ class Reader:
             return await self._first_since(newest if timestamp_ms == MAX_TIMESTAMP else timestamp_ms)
 
     async def _first_since(self, timestamp_ms: int) -> Offset:
-        fold = self._view.fold
-        if 0 <= timestamp_ms <= fold.max_timestamp_ms:
-            async with aclosing(self._history.batches(self._view.start_offset)) as batches:
+        if 0 <= timestamp_ms <= self._view.fold.max_timestamp_ms:
+            async with aclosing(self._history.batches_since(timestamp_ms)) as batches:
                 async for batch in batches:
                     if batch.max_timestamp >= timestamp_ms:
+                        position, found_ms = record_contents.first_since(batch.payload, timestamp_ms)
                         return Offset(
-                            offset=batch.base_offset,
-                            timestamp_ms=batch.max_timestamp,
-                            leader_epoch=fold.position.epoch,
+                            offset=batch.base_offset + position,
+                            timestamp_ms=found_ms,
+                            leader_epoch=batch.epoch,
                         )
         return Offset(offset=-1, timestamp_ms=-1, leader_epoch=-1)
+
+    async def epoch_end(self, epoch: int, *, current: bool) -> tuple[int, int]:
+        """See `Partition.epoch_end`."""
+        with _answers():
+            await self._ready(None, current=current)
+            await self._history.know_epochs(epoch)
+            epochs = [(known, begin) for known, begin, _ in self._view.fold.epochs]
+            newest = self._view.fold.position.epoch
+            if epoch == newest or not epochs:
+                return (epoch, self._view.end_offset) if epoch == newest else (-1, -1)
+            ends = [begin for known, begin in epochs if known > epoch]
+            if epoch < 0 or not ends:
+                return -1, -1
+            return max((known for known, _ in epochs if known <= epoch), default=epoch), ends[0]
+
+    async def producers(self, *, current: bool) -> dict[int, Producer]:
+        """See `Partition.producers`."""
+        with _answers():
+            await self._ready(None, current=current)
+            return dict(self._view.fold.producers)
 
     async def _ready(self, offset: int | None, *, current: bool) -> None:
         """Sees to it that the view is as new as this question needs it."""

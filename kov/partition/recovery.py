@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kov.entries import ControlEntry, Entry, unpack
+from kov.entries import ControlEntry, Entry, Kind, unpack
 from kov.partition import control
 from kov.partition.fold import Fold, Unusable
 from kov.partition.identity import PartitionIdentity
@@ -24,8 +24,8 @@ class NoStart(Unusable):
 
     def __init__(self, stream: Stream, first: int) -> None:
         super().__init__(
-            f"{stream} was trimmed up to {first - 1} and no snapshot behind that tells what was lost: "
-            "its records can't be numbered"
+            f"{stream} was trimmed up to {first - 1}, and nothing behind that tells which offset comes next; "
+            f"to see what is lost, and to declare it lost, run: {stream.repair}"
         )
 
 
@@ -61,12 +61,20 @@ async def _read(stream: Stream, begin: int, end: int) -> list[Entry]:
 
 def _restore(entries: list[Entry], begin: int, partition: PartitionIdentity) -> Fold | None:
     """The fold of the newest control entry behind whose state everything is in `entries`."""
-    for entry in reversed(entries):
+    for at, entry in reversed(list(enumerate(entries))):
         if isinstance(entry, ControlEntry) and control.belongs_to(entry, partition):
             known = control.as_of(entry)
-            if known is not None and known + 1 >= begin:
+            if known is not None and known + 1 >= begin and _holds(entry, entries[known + 1 - begin : at]):
                 return control.restore(entry, partition)
     return None
+
+
+def _holds(entry: ControlEntry, since: list[Entry]) -> bool:
+    """What a fence or snapshot says of the past is right even where it is void; a repair must be in force."""
+    return entry.kind is not Kind.REPAIR or not any(
+        isinstance(each, ControlEntry) and each.kind is Kind.FENCE and each.epoch > entry.epoch
+        for each in since
+    )
 
 
 def _wanted(entries: list[Entry], begin: int, partition: PartitionIdentity) -> int | None:

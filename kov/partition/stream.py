@@ -19,9 +19,12 @@ from varlog_client.types import (
 
 @dataclass(frozen=True, slots=True)
 class Stream:
+    """`repair` is the command that helps where the stream was trimmed too far."""
+
     log: Log
     topic_id: TopicId
     log_stream_id: LogStreamId
+    repair: str = "kov repair FILE TOPIC/PARTITION"
 
     def __str__(self) -> str:
         return f"log stream {self.log_stream_id} of Varlog topic {self.topic_id}"

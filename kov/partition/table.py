@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
 
+from kio.schema.errors import ErrorCode
+
+from kov.budget import Budget
+from kov.errors import KafkaError, from_varlog
+from kov.partition.fencing import fence_off
+from kov.partition.fold import Unusable
 from kov.partition.identity import PartitionIdentity, WriterIdentity
 from kov.partition.limits import Limits
 from kov.partition.partition import Partition
@@ -12,6 +21,10 @@ from kov.partition.tail import TailBudget
 from kov.partition.unsealing import Unsealer
 from kov.topics import Topic
 from varlog_client import Log
+from varlog_client.errors import NotFound, VarlogError
+
+_log: Final = logging.getLogger(__name__)
+_FENCES_AT_ONCE: Final = 32
 
 
 class PartitionTable:
@@ -25,14 +38,23 @@ class PartitionTable:
         writer: WriterIdentity,
         limits: Limits | None = None,
         unsealer: Unsealer | None = None,
+        repair: str = "kov repair FILE",
+        memory: Budget | None = None,
     ) -> None:
+        """`repair` is the command, but for the partition, that repairs one which was trimmed too far.
+
+        Batches that wait or are in flight count in `memory`.
+        """
         self._log = log
         self._cluster_id = cluster_id
         self._writer = writer
         self._limits = limits or Limits()
         self._unsealer = unsealer
+        self._repair = repair
+        self._memory = memory
         self._budget = TailBudget()
         self._partitions: dict[tuple[bytes, int], Partition] = {}
+        self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._partitions)
@@ -49,13 +71,75 @@ class PartitionTable:
         """The partition if it was asked for before."""
         return self._partitions.get((topic.uuid.bytes, index))
 
+    def keep_up_with(self, topics: Iterable[Topic]) -> None:
+        """`topics` are all there are now: settings take effect, and partitions of deleted ones are closed.
+
+        Who waits on a partition of a deleted topic is answered 3. Returns at once.
+        """
+        living = {topic.uuid.bytes: topic for topic in topics}
+        for (uuid, index), partition in list(self._partitions.items()):
+            topic = living.get(uuid)
+            if topic is not None:
+                partition.configure(topic)
+                continue
+            del self._partitions[uuid, index]
+            gone = KafkaError(
+                ErrorCode.unknown_topic_or_partition, f"topic {partition.topic.name} is deleted"
+            )
+            closing = asyncio.create_task(partition.close(0, gone), name=f"close {partition}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def fence_off(self, topic: Topic) -> None:
+        """Fences every partition of the topic for nobody; see `fencing.fence_off`. Raises `VarlogError`.
+
+        A partition that nobody can write to as it is, or whose log stream doesn't exist, needs no fence.
+        """
+        at_once = asyncio.Semaphore(_FENCES_AT_ONCE)
+
+        async def fence(index: int) -> None:
+            async with at_once:
+                stream, identity = self._place(topic, index)
+                try:
+                    await fence_off(stream, identity, self._limits)
+                except (Unusable, NotFound) as error:
+                    _log.warning("%s/%d needs no fence: %s", topic.name, index, error)
+
+        await asyncio.gather(*(fence(index) for index in range(len(topic.log_streams))))
+
+    async def size(self, topic: Topic, index: int) -> int:
+        """What one replica of its log stream takes on disk, in bytes; 0 where Varlog doesn't say.
+
+        Raises `KafkaError`.
+        """
+        stream, _ = self._place(topic, index)
+        try:
+            state = await stream.peek()
+        except VarlogError as error:
+            raise from_varlog(error) from error
+        return max((replica.size_bytes for replica in state.replicas), default=0)
+
+    def _place(self, topic: Topic, index: int) -> tuple[Stream, PartitionIdentity]:
+        repair = f"{self._repair} {topic.name}/{index}"
+        stream = Stream(self._log, topic.topic_id, topic.log_streams[index], repair)
+        return stream, PartitionIdentity(cluster_id=self._cluster_id, topic_uuid=topic.uuid, index=index)
+
     def _make(self, topic: Topic, index: int) -> Partition:
-        stream = Stream(self._log, topic.topic_id, topic.log_streams[index])
-        identity = PartitionIdentity(cluster_id=self._cluster_id, topic_uuid=topic.uuid, index=index)
+        stream, identity = self._place(topic, index)
         return Partition(
-            topic, index, stream, identity, self._writer, self._budget, self._limits, self._unsealer
+            topic,
+            index,
+            stream,
+            identity,
+            self._writer,
+            self._budget,
+            self._limits,
+            self._unsealer,
+            self._memory,
         )
 
     async def close(self, timeout_s: float) -> None:
         """Closes all of them at once; see `Partition.close`."""
-        await asyncio.gather(*(partition.close(timeout_s) for partition in self._partitions.values()))
+        await asyncio.gather(
+            *(partition.close(timeout_s) for partition in self._partitions.values()), *self._closing
+        )

@@ -9,7 +9,7 @@ from typing import Final
 from kov.partition.stream import Stream
 from varlog_client import Admin
 from varlog_client.errors import VarlogError
-from varlog_client.types import LogStreamStatus
+from varlog_client.types import LogStream, LogStreamId, LogStreamStatus
 
 _log: Final = logging.getLogger(__name__)
 SETTLED_S: Final = 2.0
@@ -21,12 +21,12 @@ class Unsealer:
     def __init__(self, address: str) -> None:
         self._address = address
         self._lock = asyncio.Lock()
-        self._version = -1
-        self._since = 0.0
+        self._seen: dict[LogStreamId, tuple[LogStream, float]] = {}
 
     async def consider(self, stream: Stream) -> None:
-        """Unseals `stream` if that is safe now: every replica says SEALED, and so does the metadata, which
-        hasn't changed for two seconds. Else nothing; ask again later. Never raises `VarlogError`.
+        """Unseals `stream` if that is safe now: every replica says SEALED, and so does the metadata, whose
+        word on this log stream hasn't changed for two seconds. Else nothing; ask again later. Never raises
+        `VarlogError`.
 
         An earlier unseal leaves a primary that accepts appends which then hang; one right after a change
         of the replicas may leave the old primary acting.
@@ -41,11 +41,14 @@ class Unsealer:
                 _log.warning("%s can't be unsealed: %s", stream, error)
 
     async def _is_safe(self, stream: Stream) -> bool:
-        metadata = await stream.refresh()
-        now = asyncio.get_running_loop().time()
-        if metadata.version != self._version:
-            self._version, self._since = metadata.version, now
-        known = metadata.log_streams.get(stream.log_stream_id)
-        if known is None or known.status is not LogStreamStatus.SEALED or now - self._since < SETTLED_S:
+        known = (await stream.refresh()).log_streams.get(stream.log_stream_id)
+        if known is None or known.status is not LogStreamStatus.SEALED:
+            self._seen.pop(stream.log_stream_id, None)
             return False
-        return (await stream.peek()).sealed
+        # Only its own changes count: where a node held many log streams, unsealing one changes the version.
+        now = asyncio.get_running_loop().time()
+        before, since = self._seen.setdefault(stream.log_stream_id, (known, now))
+        if known != before:
+            self._seen[stream.log_stream_id] = known, now
+            return False
+        return now - since >= SETTLED_S and (await stream.peek()).sealed

@@ -67,6 +67,8 @@ class View:
             self._tail.add(base_offset, fold.position.next_offset, payload)
             if self._waiters:
                 self._wake(fold.position.next_offset)
+        if meaning is Meaning.REPAIR:
+            self.load(fold)  # offsets may have jumped, also back
         self.index.passed(fold.position, len(payload))
         return meaning
 
@@ -79,6 +81,13 @@ class View:
             self._waiters = [w for w in self._waiters if not w[1].done()]
             self._waiters.append((offset, waiter))
         return waiter
+
+    def wake_all(self) -> None:
+        """Whoever waits for the end to grow waits in vain: there will be nothing more."""
+        waiters, self._waiters = self._waiters, []
+        for _, waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
 
     def _wake(self, end_offset: int) -> None:
         waiting = []

@@ -102,6 +102,10 @@ class Writer:
     def in_flight(self) -> Sequence[Run]:
         return self._in_flight
 
+    def configure(self, config: TopicConfig) -> None:
+        """Holds for what is stamped from now on."""
+        self._config = config
+
     def submit(self, batch: PendingBatch) -> None:
         """Queues a judged batch and sends what the pipeline has room for."""
         self.queue.append(batch)

@@ -310,6 +310,80 @@ class Snapshot(_message.Message):
 Global___Snapshot: _TypeAlias = Snapshot  # noqa: Y015
 
 @_typing.final
+class Repair(_message.Message):
+    """Written by `kov repair` behind its own fence, where the stream was trimmed so far that nothing left tells the
+    state: declares it. In force only in the epoch of that fence; then every fold goes on from `state`.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTITION_FIELD_NUMBER: _builtins.int
+    WRITER_FIELD_NUMBER: _builtins.int
+    TIME_MS_FIELD_NUMBER: _builtins.int
+    PREVIOUS_CONTROL_LLSN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
+    time_ms: _builtins.int
+    previous_control_llsn: _builtins.int
+    """always 0: what lies before can't be used"""
+    @_builtins.property
+    def partition(self) -> Global___PartitionIdentity: ...
+    @_builtins.property
+    def writer(self) -> Global___Writer: ...
+    @_builtins.property
+    def state(self) -> Global___FoldedState:
+        """as of the fence"""
+
+    @_builtins.property
+    def kept(self) -> Global___KeptPart:
+        """unset: no record of what is left can be numbered"""
+
+    def __init__(
+        self,
+        *,
+        partition: Global___PartitionIdentity | None = ...,
+        writer: Global___Writer | None = ...,
+        time_ms: _builtins.int = ...,
+        previous_control_llsn: _builtins.int = ...,
+        state: Global___FoldedState | None = ...,
+        kept: Global___KeptPart | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "partition", b"partition", "state", b"state", "writer", b"writer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept", "partition", b"partition", "previous_control_llsn", b"previous_control_llsn", "state", b"state", "time_ms", b"time_ms", "writer", b"writer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Repair: _TypeAlias = Repair  # noqa: Y015
+
+@_typing.final
+class KeptPart(_message.Message):
+    """The position before the first entry that was left: from here on the records can still be read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AS_OF_LLSN_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    as_of_llsn: _builtins.int
+    epoch: _builtins.int
+    next_offset: _builtins.int
+    def __init__(
+        self,
+        *,
+        as_of_llsn: _builtins.int = ...,
+        epoch: _builtins.int = ...,
+        next_offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_llsn", b"as_of_llsn", "epoch", b"epoch", "next_offset", b"next_offset"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptPart: _TypeAlias = KeptPart  # noqa: Y015
+
+@_typing.final
 class Claim(_message.Message):
     """Proves by its LLSN that its writer still owns the partition; carries no state."""
 

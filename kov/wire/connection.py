@@ -11,8 +11,8 @@ import socket
 from collections.abc import Generator
 from typing import Final, Protocol, cast
 
+from kov.budget import Budget
 from kov.errors import ProtocolError
-from kov.wire.budget import Budget
 from kov.wire.frames import Frame, FrameBuffer
 from kov.wire.limits import Limits
 

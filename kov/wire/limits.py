@@ -14,7 +14,8 @@ class Limits:
 
     max_request_bytes: Kafka's `socket.request.max.bytes`; a larger request closes its connection.
     max_connection_bytes, max_connection_requests: requests taken and not yet answered, per connection;
-    max_total_bytes: the same over all connections. Past any of them the socket isn't read.
+    max_total_bytes: the same over all connections, and the batches that partitions hold, whether their
+    requests are answered or not. Past any of them the socket isn't read.
     linger_s: how long a peer that is to go may take nothing of what was answered.
     """
 

@@ -61,7 +61,7 @@ def decode(head: Head, frame: Frame, declared: type[T]) -> Request[T]:
     cursor = Cursor(frame, _HEAD.size)
     try:
         size = cursor.int16()
-        client_id = None if size == -1 else str(cursor.take(size), "utf-8")
+        client_id = None if size == -1 else str(cursor.take(size), "utf-8", "replace")
         if schema.__flexible__:
             cursor.skip_tags()
         return Request(client_id=client_id, body=reader(schema, declared)(cursor))

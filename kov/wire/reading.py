@@ -193,7 +193,7 @@ def _primitive(kind: str, flexible: bool, optional: bool) -> _Read:
         if size == -1 and optional:
             return None
         data = cursor.take(size)
-        return str(data, "utf-8") if text else bytes(data)
+        return str(data, "utf-8", "replace") if text else bytes(data)  # as Java reads a string
 
     return read
 

@@ -138,7 +138,7 @@ _CONVERSIONS: Final[dict[str, _Convert]] = {
 def _value(field: Field[object], given: dict[str, object], schema: type[Entity]) -> _Write:
     """How to write the value of a field of variable size, or of any tagged field."""
     flexible = schema.__flexible__
-    _, wanted = without_none(field.type)
+    optional, wanted = without_none(field.type)
     _, source = without_none(given[field.name])
     item = element(wanted)
     if is_entity(item):
@@ -146,8 +146,20 @@ def _value(field: Field[object], given: dict[str, object], schema: type[Entity])
     if item is not None:
         return _array(_primitive(kind(field), flexible), flexible)
     if is_entity(wanted):
-        return writer(wanted, structure(source))
+        inner = writer(wanted, structure(source))
+        return _nullable(inner) if optional and "tag" not in field.metadata else inner
     return _primitive(kind(field), flexible)
+
+
+def _nullable(write: _Write) -> _Write:
+    """A structure that may be null (KIP-893): one byte says which."""
+
+    def write_nullable(append: _Append, value: object) -> None:
+        append(b"\xff" if value is None else b"\x01")
+        if value is not None:
+            write(append, value)
+
+    return write_nullable
 
 
 def _primitive(kind: str, flexible: bool) -> _Write:

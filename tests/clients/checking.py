@@ -29,7 +29,7 @@ async def read_all_ways(stage: Stage, topic: str, since: Mapping[int, int]) -> R
     by_aiokafka, by_confluent, partitions = await asyncio.gather(
         consumers.read_with_aiokafka(stage.bootstrap, topic, since),
         consumers.read_with_confluent(stage.bootstrap, topic, since),
-        _read_raw(stage, topic),
+        read_log(stage, topic),
     )
     raw = [each for partition in partitions for each in partition.records]
     stored = [each for each in raw if each.offset >= since[each.partition]]
@@ -48,7 +48,8 @@ async def wait_until_stored(stage: Stage, topic: str, since: Mapping[int, int], 
             pass
 
 
-async def _read_raw(stage: Stage, topic: str) -> list[Partition]:
+async def read_log(stage: Stage, topic: str) -> list[Partition]:
+    """What the log streams hold, read without Kafka."""
     async with await open_log(stage) as log:
         place = await stage.place(log, topic)
         return await read_raw(log, place.topic_id, place.log_streams)

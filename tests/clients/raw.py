@@ -27,6 +27,7 @@ class Partition:
     epoch: int = 0
     end: int = 0
     void: int = 0
+    batches: int = 0
     records: list[Stored] = field(default_factory=list)
     codecs: set[int] = field(default_factory=set)
     producer_ids: set[int] = field(default_factory=set)
@@ -44,6 +45,7 @@ class Partition:
         self.codecs.add(batch.compression_type)
         self.producer_ids.add(batch.producer_id)
         self.records += [_stored(self.index, record) for record in batch]
+        self.batches += 1
         self.end = base_offset + batch.last_offset_delta + 1
 
     def _take_control(self, payload: bytes) -> None:

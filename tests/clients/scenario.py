@@ -8,7 +8,7 @@ from typing import Literal
 
 from tests.clients.records import Delivery, Nulls, Record
 
-Library = Literal["aiokafka", "confluent", "kafka-python", "java"]
+Library = Literal["aiokafka", "confluent", "kafka-python"]
 Codec = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 Acks = Literal["0", "1", "all"]
 
@@ -20,7 +20,6 @@ _NULLS: dict[Library, Nulls] = {
     "aiokafka": Nulls.HEADER,
     "confluent": Nulls.HEADER | Nulls.KEY_AND_VALUE,
     "kafka-python": Nulls(0),
-    "java": Nulls.HEADER | Nulls.KEY_AND_VALUE,
 }
 
 CLIENT_LIMIT_BYTES = 4 << 20

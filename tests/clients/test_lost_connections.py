@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import psutil
@@ -14,23 +13,16 @@ from tests.clients.records import records
 from tests.clients.scenario import PYTHON_LIBRARIES, Library, Scenario
 from tests.clients.stage import EmbeddedStage, listening_address
 from tests.kov_process import KovProcess
-from tests.proxy import Fault, start_proxy
+from tests.proxy import Fault, free_port, start_proxy
 
 
 @pytest.fixture(scope="module")
 def proxied_kov(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KovProcess]:
     """Its `address`, the one that it tells its clients, is where a proxy should listen."""
     directory = tmp_path_factory.mktemp("proxied")
-    advertised = f"127.0.0.1:{_free_port()}"
+    advertised = f"127.0.0.1:{free_port()}"
     with KovProcess(directory, "--data", str(directory / "data"), "--advertise", advertised) as kov:
         yield kov
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("library", PYTHON_LIBRARIES)

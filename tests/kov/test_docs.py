@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kov.errors import from_varlog
 from kov.handlers import APIS
+from tests.apache_kafka.allowed import ALLOWED, SPARED
 from varlog_client.errors import VarlogError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,3 +31,9 @@ def test_every_varlog_error_has_a_kafka_code() -> None:
     for kind in kinds(VarlogError):
         error = kind.__new__(kind)
         assert int(from_varlog(error).code) in {7, 56}, kind
+
+
+def test_the_protocol_page_names_every_difference_that_the_comparison_allows() -> None:
+    page = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    missing = [each.title for each in (*ALLOWED, SPARED) if f"**{each.title}" not in page]
+    assert missing == []

@@ -1,4 +1,4 @@
-"""The batch header: what parses, what Kafka refuses and in which order, what a stamp changes."""
+"""The batch header: what parses, and what a stamp changes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,12 @@ from tests.builders import batch, idempotent, patched
 GOOD = batch([b"a", b"b", b"c"])
 
 
-def refusal(data: bytes, max_message_bytes: int = 1_048_588) -> ErrorCode:
-    with pytest.raises(KafkaError) as caught:
-        records.check(data, records.parse(data), max_message_bytes)
-    assert caught.value.message
-    return caught.value.code
-
-
 def test_header_fields_are_what_the_producer_wrote() -> None:
     header = records.parse(idempotent(5, 3, producer_id=99, epoch=2))
     assert (header.producer_id, header.producer_epoch) == (99, 2)
     assert (header.base_sequence, header.last_sequence, header.record_count) == (5, 7, 3)
     assert header.magic == 2
     assert header.idempotent
-
-
-def test_good_batch_passes_every_check() -> None:
-    records.check(GOOD, records.parse(GOOD), len(GOOD))
 
 
 @pytest.mark.parametrize(
@@ -40,13 +29,14 @@ def test_good_batch_passes_every_check() -> None:
         (GOOD[:16], ErrorCode.invalid_record),
         (GOOD[:-1], ErrorCode.invalid_record),
         (GOOD + GOOD, ErrorCode.invalid_record),
-        (GOOD + b"\0", ErrorCode.invalid_record),
         (patched(GOOD, 16, ">b", 0), ErrorCode.invalid_record),
         (patched(GOOD, 16, ">b", 1), ErrorCode.invalid_record),
         (patched(GOOD, 16, ">b", 3), ErrorCode.corrupt_message),
         (patched(GOOD, 16, ">b", -1), ErrorCode.corrupt_message),
         (patched(GOOD, 8, ">i", 3), ErrorCode.corrupt_message),
         (patched(GOOD, 8, ">i", -5), ErrorCode.corrupt_message),
+        (patched(GOOD, 8, ">i", 2**31 - 1), ErrorCode.unknown_server_error),
+        (GOOD + bytes(12), ErrorCode.corrupt_message),
     ],
 )
 def test_what_is_not_one_whole_v2_batch_is_refused(data: bytes | None, code: ErrorCode) -> None:
@@ -55,29 +45,23 @@ def test_what_is_not_one_whole_v2_batch_is_refused(data: bytes | None, code: Err
     assert caught.value.code is code
 
 
+@pytest.mark.parametrize("cut", [b"x", GOOD[:16], GOOD[:-1]])
+def test_a_cut_batch_behind_the_first_is_left_out(cut: bytes) -> None:
+    assert records.sole_batch(GOOD + cut) == GOOD
+
+
 @pytest.mark.parametrize(
-    ("data", "code"),
+    ("data", "expected"),
     [
-        (patched(GOOD, 0, ">q", 1), ErrorCode.invalid_record),
-        (patched(GOOD, 17, ">I", 12345, checksum=False), ErrorCode.corrupt_message),
-        (GOOD[:-1] + bytes([GOOD[-1] ^ 1]), ErrorCode.corrupt_message),
-        (patched(GOOD, 57, ">i", 0), ErrorCode.invalid_record),
-        (patched(GOOD, 57, ">i", 4), ErrorCode.invalid_record),
-        (patched(GOOD, 23, ">i", 7), ErrorCode.invalid_record),
-        (patched(GOOD, 21, ">h", 0x20), ErrorCode.invalid_record),
-        (patched(GOOD, 43, ">q", 8), ErrorCode.invalid_record),
-        (patched(GOOD, 21, ">h", 0x08), ErrorCode.invalid_timestamp),
-        (patched(GOOD, 21, ">h", 5), ErrorCode.unknown_server_error),
+        (patched(GOOD, 21, ">h", 0x10), True),
+        (patched(GOOD, 21, ">h", 0x10)[:-1], False),
+        (GOOD, False),
+        (b"", False),
+        (None, False),
     ],
 )
-def test_contents_kafka_refuses(data: bytes, code: ErrorCode) -> None:
-    assert refusal(data) is code
-
-
-def test_too_large_is_judged_before_the_checksum_and_after_the_base_offset() -> None:
-    damaged = patched(GOOD, 17, ">I", 1, checksum=False)
-    assert refusal(damaged, len(GOOD) - 1) is ErrorCode.message_too_large
-    assert refusal(patched(damaged, 0, ">q", 3, checksum=False), 10) is ErrorCode.invalid_record
+def test_only_a_whole_transactional_batch_is_transactional(data: bytes | None, expected: bool) -> None:
+    assert records.is_transactional(data) is expected
 
 
 def test_stamp_changes_offset_and_epoch_only_and_keeps_the_checksum() -> None:
@@ -95,6 +79,21 @@ def test_log_append_time_is_what_a_consumer_reads() -> None:
     read = DefaultRecordBatch(data)
     assert read.validate_crc()
     assert {(r.timestamp, r.timestamp_type) for r in read} == {(1_800_000_000_000, 1)}
+
+
+def test_create_time_is_what_a_consumer_reads_again() -> None:
+    stamped = records.with_append_time(GOOD, records.parse(GOOD), 1_800_000_000_000)
+    data = records.with_create_time(stamped, records.parse(stamped))
+    read = DefaultRecordBatch(data)
+    assert read.validate_crc()
+    assert [(r.timestamp, r.timestamp_type) for r in read] == [
+        (r.timestamp, 0) for r in DefaultRecordBatch(GOOD)
+    ]
+
+
+def test_a_negative_producer_id_is_none() -> None:
+    assert not records.parse(patched(GOOD, 43, ">q", -7)).idempotent
+    assert records.parse(patched(GOOD, 43, ">q", 0)).idempotent
 
 
 def test_last_sequence_wraps() -> None:

@@ -12,15 +12,15 @@ from kov.catalog import Catalog, CatalogError, CreationFailed, Creator
 from kov.catalog.bootstrap import find_or_make
 from kov.catalog.writer import CatalogWriter
 from kov.pb.catalog_pb2 import CatalogEntry
-from kov.topics import Topic, TopicConfig
+from kov.topics import Topic
 from tests.kov.catalog.conftest import NewNode, Node, Place
 from tests.kov.catalog.entries import A, created, packed
+from tests.kov.catalog.troubled import Troubled, in_doubt
 from tests.waiting import wait_for
 from varlog_client import (
     GLSN,
     LLSN,
     Admin,
-    AppenderClosed,
     AppendRefused,
     Internal,
     Log,
@@ -31,7 +31,7 @@ from varlog_client import (
 from varlog_client import errors as varlog
 from varlog_lite.server import LiteServer
 
-CONFIG = TopicConfig()
+CONFIG: dict[str, str] = {}
 
 
 async def create(node: Node, name: str = "orders", partitions: int = 2) -> Topic:
@@ -42,7 +42,7 @@ async def test_a_created_topic_can_be_appended_to_at_once(new_node: NewNode) -> 
     node = await new_node()
     topic = await create(node, partitions=3)
 
-    assert (topic.name, len(topic.log_streams), topic.config) == ("orders", 3, CONFIG)
+    assert (topic.name, len(topic.log_streams), topic.config.written) == ("orders", 3, CONFIG)
     for log_stream in topic.log_streams:
         writer = CatalogWriter(node.log, topic.topic_id, log_stream, call_timeout_s=5)
         assert await writer.append(b"entry") == 1
@@ -89,32 +89,6 @@ async def test_many_names_are_created_at_once(new_node: NewNode, place: Place) -
     assert await place.varlog_topics() == {topic.topic_id for topic in topics}
     log_streams = [each for topic in topics for each in topic.log_streams]
     assert len(set(log_streams)) == len(log_streams) == 20
-
-
-class Troubled(CatalogWriter):
-    """Its first append ends with `trouble`, the entry being stored before that or not."""
-
-    def __init__(self, inner: CatalogWriter, trouble: Exception, *, stored: bool) -> None:
-        self.inner = inner
-        self.trouble: Exception | None = trouble
-        self.stored = stored
-        self.lost = b""
-
-    async def append(self, payload: bytes) -> LLSN:
-        trouble, self.trouble = self.trouble, None
-        if trouble is None:
-            return await self.inner.append(payload)
-        self.lost = payload
-        if self.stored:
-            await self.inner.append(payload)
-        raise trouble
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-
-def in_doubt() -> Exception:
-    return AppenderClosed("closed", log_stream_id=LogStreamId(1))
 
 
 async def test_a_creation_whose_answer_was_lost_is_found_and_stands(new_node: NewNode, place: Place) -> None:

@@ -214,7 +214,7 @@ def test_an_entry_of_a_newer_kov_stops_the_fold_and_changes_nothing(entry: bytes
 
 
 def test_topics_are_made_of_what_the_entries_say() -> None:
-    config = TopicConfig(max_message_bytes=77, timestamp_type=TimestampType.LOG_APPEND_TIME)
+    config = {"max.message.bytes": "77", "message.timestamp.type": "LogAppendTime"}
     entry = messages.created(
         uuid=A,
         name="orders",
@@ -222,7 +222,7 @@ def test_topics_are_made_of_what_the_entries_say() -> None:
         time_ms=5,
         topic_id=TopicId(4),
         log_streams=(LogStreamId(8), LogStreamId(7)),
-        config=messages.config_to_text(config),
+        config=config,
     )
     fold, _ = folded([entry])
     named = fold.topic("orders")
@@ -231,14 +231,5 @@ def test_topics_are_made_of_what_the_entries_say() -> None:
 
     assert (topic.name, topic.uuid, topic.topic_id, topic.log_streams) == ("orders", A, 4, (8, 7))
     assert topic.origin is Origin.CATALOG
-    assert topic.config == config
-
-
-def test_defaults_are_not_written_down() -> None:
-    assert messages.config_to_text(TopicConfig()) == {}
-    assert messages.config_from_text({}) == TopicConfig()
-
-
-def test_settings_that_this_program_does_not_understand_leave_the_default() -> None:
-    written = {"max.message.bytes": "lots", "message.timestamp.type": "Sometimes", "retention.ms": "1"}
-    assert messages.config_from_text(written) == TopicConfig()
+    assert topic.config == TopicConfig(max_message_bytes=77, timestamp_type=TimestampType.LOG_APPEND_TIME)
+    assert topic.config.written == config

@@ -9,7 +9,7 @@ import pytest
 
 from kov.catalog import Catalog, Creator
 from kov.catalog.writer import CatalogWriter
-from kov.topics import Topic, TopicConfig
+from kov.topics import Topic
 from tests.real_varlog import missing_programs, start_real_varlog
 from varlog_client import Admin, Log
 
@@ -31,7 +31,7 @@ async def test_topics_made_at_once_by_two_nodes_can_be_appended_to(tmp_path: Pat
                 await catalog.open(timeout_s=20)
             creators = [Creator(catalog, cluster.admin) for catalog in catalogs]
             made = await asyncio.gather(
-                *(creator.create(name, 2, TopicConfig()) for creator in creators for name in ("a", "b"))
+                *(creator.create(name, 2, {}) for creator in creators for name in ("a", "b"))
             )
             topics: dict[str, Topic] = {topic.name: topic for topic in made}
             assert len(set(made)) == len(topics) == 2

@@ -311,7 +311,8 @@ ONE_MISTAKE = [
         "[1, 2]\n    config: {retention.ms: 1}",
         [
             "m.yaml:8: topics.orders.config['retention.ms']: unknown key; "
-            "known here: max.message.bytes, message.timestamp.type, compression.type"
+            "known here: max.message.bytes, message.timestamp.type, message.timestamp.before.max.ms, "
+            "message.timestamp.after.max.ms, cleanup.policy, compression.type"
         ],
         id="setting that is not known",
     ),

@@ -64,12 +64,11 @@ def header(key: int, version: int) -> bytes:
         sized(PRODUCE[:20] + b"\xff\xff\xff\xff\x0f" + PRODUCE[20:]),
         sized(METADATA[:-12] + b"\x7f\xff\xff\xff" + METADATA[-8:]),
         sized(METADATA[:8] + b"\x7f\xff" + METADATA[10:]),
-        sized(METADATA[:-6] + b"\xff\xfe\xfd\xfc\xfb\xfa"),
     ],
     ids=[
         "http", "tls", "negative size", "too large", "huge", "empty", "no header", "half a header",
         "unknown api", "negative api", "an api not served", "unsupported version", "negative version",
-        "produce v2", "produce v0", "cut", "broken varint", "array length", "client id length", "not utf-8",
+        "produce v2", "produce v0", "cut", "broken varint", "array length", "client id length",
     ],
 )  # fmt: skip
 async def test_bad_input_closes_its_connection_and_says_why(
@@ -80,6 +79,11 @@ async def test_bad_input_closes_its_connection_and_says_why(
     (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
     assert "closing the connection" in record.getMessage()
     assert "127.0.0.1:" in record.getMessage()
+
+
+async def test_text_that_is_not_utf_8_is_read_as_java_reads_it(wire: Wire) -> None:
+    wire.send_bytes(sized(METADATA[:-6] + b"\xff\xfe\xfd\xfc\xfb\xfa"))
+    assert "invalid_topic_exception" in repr(await wire.receive(3, 1))
 
 
 @pytest.mark.parametrize("api", APIS.values(), ids=lambda api: api.name)

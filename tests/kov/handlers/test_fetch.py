@@ -61,7 +61,7 @@ async def test_stored_batches_come_back_in_every_version(wire: Wire, version: in
     assert part.records.count(SMALL[61:]) == 2
     assert (part.high_watermark, part.last_stable_offset) == (4, 4)
     assert part.log_start_offset == (0 if version >= 5 else -1)
-    assert part.aborted_transactions == ()
+    assert part.aborted_transactions is None
 
 
 async def test_nothing_to_read_is_empty_records_and_never_null(wire: Wire) -> None:

@@ -136,10 +136,26 @@ async def test_the_epoch_is_told_once_the_partition_was_opened(wire: Wire) -> No
 
 
 async def test_a_deposed_partition_is_led_by_the_node_that_fenced_it(door: Door, wire: Wire) -> None:
+    """Also where the mapping file doesn't know that node: clients look for it among the brokers."""
     partition = door.broker.partition(door.topics.all()[0], 1)
-    partition.leader = Leader(node_id=4, epoch=8, addresses={})
-    (_, part) = (await one(wire, 9, about("orders"))).partitions
+    partition._ownership.leader = Leader(node_id=4, epoch=8, addresses={LISTENER: "kov-4:9099"})
+    told = await wire.ask(MetadataResponse, 9, about("orders"))
+    (_, part) = told.topics[0].partitions
     assert (part.leader_id, part.leader_epoch, part.replica_nodes, part.isr_nodes) == (4, 8, (4,), (4,))
+    assert [(each.node_id, each.host, each.port) for each in told.brokers] == [
+        (1, "kov-1", 9092),
+        (4, "kov-4", 9099),
+    ]
+
+
+async def test_a_writer_that_clients_of_this_listener_cannot_reach_is_not_named(
+    door: Door, wire: Wire
+) -> None:
+    partition = door.broker.partition(door.topics.all()[0], 1)
+    partition._ownership.leader = Leader(node_id=4, epoch=8, addresses={})
+    told = await wire.ask(MetadataResponse, 9, about("orders"))
+    assert [each.node_id for each in told.brokers] == [1]
+    assert [part.leader_id for part in told.topics[0].partitions] == [1, 1]
 
 
 async def test_partitions_of_other_nodes_are_named_and_not_touched() -> None:

@@ -18,7 +18,7 @@ from kov.handlers.init_producer_id import InitProducerIdRequest, InitProducerIdR
 from tests.kov.handlers.door import Door, Wire, a_door
 from tests.kov.wire.requests import frame, request, sized
 
-LISTED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 10: (0, 6), 18: (0, 4), 22: (0, 6)}
+LISTED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 10: (0, 6), 18: (0, 4), 22: (0, 5)}
 
 
 @pytest.fixture
@@ -36,7 +36,8 @@ async def wire(door: Door) -> Wire:
 async def test_what_is_served_is_listed_and_produce_from_version_0(wire: Wire, version: int) -> None:
     answer = await wire.ask(ApiVersionsResponse, version, ApiVersionsRequest())
     assert answer.error_code is ErrorCode.none
-    assert {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys} == LISTED
+    listed = {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys}
+    assert LISTED.items() <= listed.items()
 
 
 async def test_a_later_version_is_answered_in_the_form_of_version_0_and_the_connection_stays(
@@ -47,7 +48,7 @@ async def test_a_later_version_is_answered_in_the_form_of_version_0_and_the_conn
     correlation_id, answer = await wire.receive(18, 0)
     assert isinstance(answer, ApiVersionsV0)
     assert (correlation_id, answer.error_code) == (-3, ErrorCode.unsupported_version)
-    assert {api.api_key: (api.min_version, api.max_version) for api in answer.api_keys} == LISTED
+    assert [(api.api_key, api.min_version, api.max_version) for api in answer.api_keys] == [(18, 0, 4)]
     again = await wire.ask(ApiVersionsResponse, 3, ApiVersionsRequest())
     assert again.error_code is ErrorCode.none
 
@@ -73,7 +74,7 @@ async def init(wire: Wire, version: int, body: InitProducerIdRequest) -> InitPro
     return await wire.ask(InitProducerIdResponse, version, body)
 
 
-@pytest.mark.parametrize("version", range(7))
+@pytest.mark.parametrize("version", range(6))
 async def test_producer_ids_are_new_each_time(wire: Wire, version: int) -> None:
     answers = [await init(wire, version, asking()) for _ in range(20)]
     assert {(answer.error_code, answer.producer_epoch) for answer in answers} == {(ErrorCode.none, 0)}
@@ -83,17 +84,10 @@ async def test_producer_ids_are_new_each_time(wire: Wire, version: int) -> None:
     assert max(ids) > 2**50
 
 
-async def test_a_producer_that_names_its_id_gets_the_next_epoch(wire: Wire) -> None:
+async def test_a_producer_that_names_its_id_gets_a_new_one_as_from_kafka(wire: Wire) -> None:
     answer = await init(wire, 3, asking(77, 4))
-    assert (answer.error_code, answer.producer_id, answer.producer_epoch) == (ErrorCode.none, 77, 5)
-
-
-async def test_a_used_up_epoch_gives_a_new_id(wire: Wire) -> None:
-    last = await init(wire, 3, asking(77, 2**15 - 3))
-    assert (last.producer_id, last.producer_epoch) == (77, 2**15 - 2)
-    after = await init(wire, 3, asking(77, 2**15 - 2))
-    assert after.producer_id != 77
-    assert after.producer_epoch == 0
+    assert (answer.error_code, answer.producer_epoch) == (ErrorCode.none, 0)
+    assert answer.producer_id != 77
 
 
 @pytest.mark.parametrize("body", [asking(7, -1), asking(-1, 7)])
@@ -101,7 +95,7 @@ async def test_half_a_producer_identity_is_refused(wire: Wire, body: InitProduce
     assert (await init(wire, 4, body)).error_code is ErrorCode.invalid_request
 
 
-@pytest.mark.parametrize("version", range(7))
+@pytest.mark.parametrize("version", range(6))
 async def test_a_transactional_id_is_refused_for_good_and_logged_once(
     wire: Wire, version: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self, cast
 from uuid import UUID
 
+from kov.budget import Budget
 from kov.partition.identity import PartitionIdentity, WriterIdentity
 from kov.partition.limits import Limits
 from kov.partition.partition import Partition
@@ -23,7 +24,15 @@ from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
 from kov.topics import Origin, Topic, TopicConfig
 from varlog_client import Callback, Log
-from varlog_client.errors import AppendError, AppendNotSent, Closed, Sealed, StreamBroken, Unavailable
+from varlog_client.errors import (
+    AppendError,
+    AppendNotSent,
+    Closed,
+    Sealed,
+    StreamBroken,
+    Trimmed,
+    Unavailable,
+)
 from varlog_client.types import (
     GLSN,
     LLSN,
@@ -43,6 +52,7 @@ from varlog_client.types import (
 
 TOPIC_ID = TopicId(1)
 LOG_STREAM_ID = LogStreamId(1)
+IDENTITY = PartitionIdentity(cluster_id=1, topic_uuid=UUID(int=5), index=0)
 
 
 @dataclass
@@ -56,19 +66,23 @@ class Sent:
 
 class ScriptedLog:
     def __init__(self) -> None:
-        self.entries: list[bytes] = []
+        self.entries: list[bytes] = []  # also those that were trimmed
+        self.first = 1
+        self.read = 0
+        self.lag = 0  # how many entries the backup hasn't heard of
+        self.primary_answers = True
         self.sent: deque[Sent] = deque()
         self.holding: Callable[[bytes], bool] | None = None
         self.sealed = False
         self.unreachable = False
         self.appenders = 0
         self._grown = asyncio.Event()
-        replica = Replica(storage_node_id=StorageNodeId(1), storage_node_path="/1")
+        replicas = tuple(Replica(storage_node_id=StorageNodeId(n), storage_node_path=f"/{n}") for n in (1, 2))
         stream = LogStream(
             topic_id=TOPIC_ID,
             log_stream_id=LOG_STREAM_ID,
             status=LogStreamStatus.RUNNING,
-            replicas=(replica,),
+            replicas=replicas,
         )
         self.metadata = ClusterMetadata(version=1, log_streams={LOG_STREAM_ID: stream})
 
@@ -109,6 +123,10 @@ class ScriptedLog:
         self._grown = asyncio.Event()
         return first
 
+    def trim(self, last: int) -> None:
+        """Drops everything up to and including `last`."""
+        self.first = last + 1
+
     def take(self) -> list[Sent]:
         """Ends the streams of what waits and returns it: only the test can still store it."""
         waiting = list(self.sent)
@@ -140,25 +158,28 @@ class ScriptedLog:
         await asyncio.sleep(0)
         if self.unreachable:
             raise Unavailable("no replica answers")
-        last = len(self.entries)
-        status = LogStreamStatus.SEALED if self.sealed else LogStreamStatus.RUNNING
-        first_number = SequenceNumber(LLSN(1 if last else 0), GLSN(1 if last else 0))
-        last_number = SequenceNumber(LLSN(last), GLSN(last))
-        replica = ReplicaState(
-            storage_node_id=StorageNodeId(1),
-            status=status,
-            version=last,
-            global_high_watermark=GLSN(last),
-            low_watermark=first_number,
-            high_watermark=last_number,
-        )
+        heard = {2: len(self.entries) - self.lag}
+        if self.primary_answers:
+            heard[1] = len(self.entries)
+        replicas = tuple(self._replica(node, last) for node, last in heard.items())
         return LogStreamState(
-            first=first_number,
-            last=last_number,
-            replicas=(replica,),
+            first=max(replica.low_watermark for replica in replicas),
+            last=max(replica.high_watermark for replica in replicas),
+            replicas=replicas,
             readable=True,
             appendable=not self.sealed,
             sealed=self.sealed,
+        )
+
+    def _replica(self, node: int, last: int) -> ReplicaState:
+        first, end = (self.first, last) if last >= self.first else (0, 0)
+        return ReplicaState(
+            storage_node_id=StorageNodeId(node),
+            status=LogStreamStatus.SEALED if self.sealed else LogStreamStatus.RUNNING,
+            version=last,
+            global_high_watermark=GLSN(last),
+            low_watermark=SequenceNumber(LLSN(first), GLSN(first)),
+            high_watermark=SequenceNumber(LLSN(end), GLSN(end)),
         )
 
     def subscribe_to(self, topic_id: TopicId, log_stream_id: LogStreamId, begin: int, end: int) -> Entries:
@@ -189,10 +210,13 @@ class Entries:
     async def __aiter__(self) -> AsyncIterator[LogEntry]:
         while self._next < self._end:
             await asyncio.sleep(0)
+            if self._next < self._log.first:
+                raise Trimmed(TOPIC_ID, LOG_STREAM_ID, LLSN(self._next))
             if self._next > len(self._log.entries):
                 await self._log.grown()
                 continue
             self._next += 1
+            self._log.read += 1
             yield LogEntry(LLSN(self._next - 1), GLSN(0), self._log.entries[self._next - 2])
 
 
@@ -242,12 +266,21 @@ class ScriptedAppender:
         await asyncio.sleep(0)
 
 
+def stream_on(log: ScriptedLog) -> Stream:
+    return Stream(cast("Log", log), TOPIC_ID, LOG_STREAM_ID, "kov repair m.yaml orders/0")
+
+
 def partition_on(
-    log: ScriptedLog, *, node_id: int = 1, limits: Limits | None = None, config: TopicConfig | None = None
+    log: ScriptedLog,
+    *,
+    node_id: int = 1,
+    limits: Limits | None = None,
+    config: TopicConfig | None = None,
+    memory: Budget | None = None,
 ) -> Partition:
     topic = Topic(
         name="orders",
-        uuid=UUID(int=5),
+        uuid=IDENTITY.topic_uuid,
         topic_id=TOPIC_ID,
         log_streams=(LOG_STREAM_ID,),
         origin=Origin.FILE,
@@ -257,9 +290,10 @@ def partition_on(
     return Partition(
         topic,
         0,
-        Stream(cast("Log", log), TOPIC_ID, LOG_STREAM_ID),
-        PartitionIdentity(cluster_id=1, topic_uuid=topic.uuid, index=0),
+        stream_on(log),
+        IDENTITY,
         node,
         TailBudget(),
         limits or Limits(retry_s=0.001, max_retry_s=0.01, deposed_s=0.05),
+        memory=memory,
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatch
 from kio.schema.errors import ErrorCode
 
+from kov.budget import Budget
 from kov.entries import BatchEntry, ControlEntry, Kind, unpack
 from kov.errors import KafkaError, NotLeader
-from kov.partition.fold import Fold, Meaning
-from kov.partition.identity import PartitionIdentity
+from kov.partition import ownership
 from kov.partition.limits import Limits
 from kov.partition.opening import Opening
 from kov.partition.partition import Appended, Partition
@@ -20,9 +21,9 @@ from kov.partition.states import State
 from kov.partition.writer import Writer
 from kov.topics import TimestampType, TopicConfig
 from tests.builders import batch, idempotent, patched
+from tests.kov.partition.asking import code_of, offset_of, send, until, values_of
 from tests.kov.partition.scripted import ScriptedLog, partition_on
 
-CONNECTION = object()
 QUICK = Limits(retry_s=0.001, max_retry_s=0.01, deposed_s=0.05)
 
 
@@ -38,47 +39,6 @@ async def partition(log: ScriptedLog) -> AsyncIterator[Partition]:
     log.sealed = log.unreachable = False
     log.release()
     await made.close(1)
-
-
-def send(
-    partition: Partition, data: bytes, timeout_s: float = 10, source: object = CONNECTION
-) -> asyncio.Future[Appended]:
-    return partition.append(data, source=source, timeout_s=timeout_s)
-
-
-async def offset_of(future: asyncio.Future[Appended]) -> int:
-    async with asyncio.timeout(5):
-        return (await future).base_offset
-
-
-async def code_of(future: asyncio.Future[Appended]) -> ErrorCode:
-    with pytest.raises(KafkaError) as caught:
-        async with asyncio.timeout(5):
-            await future
-    assert caught.value.message
-    return caught.value.code
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0)
-
-
-def meaning_of(log: ScriptedLog) -> list[tuple[int, list[bytes]]]:
-    """(offset, values) of every valid batch, by a fold of its own over the raw entries."""
-    identity = PartitionIdentity(cluster_id=1, topic_uuid=partition_on(log).topic.uuid, index=0)
-    fold = Fold(identity)
-    found = []
-    for llsn, payload in enumerate(log.entries, 1):
-        if fold.apply(llsn, unpack(payload)) is Meaning.BATCH:
-            read = DefaultRecordBatch(payload)
-            found.append((read.base_offset, [bytes(record.value or b"") for record in read]))
-    return found
-
-
-def values_of(log: ScriptedLog) -> list[bytes]:
-    return [value for _, values in meaning_of(log) for value in values]
 
 
 def kinds_of(log: ScriptedLog) -> list[Kind]:
@@ -560,3 +520,125 @@ async def test_close_finishes_what_is_under_way_and_answers_the_rest(log: Script
     assert await code_of(futures[1]) is ErrorCode.request_timed_out
     with pytest.raises(NotLeader):
         send(partition, batch())
+
+
+# What operators see
+
+
+def lines_about(caplog: pytest.LogCaptureFixture, text: str) -> list[str]:
+    return [record.message for record in caplog.records if text in record.message]
+
+
+async def test_waiting_for_an_unseal_is_said_at_once_and_then_only_now_and_then(
+    partition: Partition, log: ScriptedLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    await offset_of(send(partition, batch()))
+    log.sealed = True
+    waiting = send(partition, batch())
+    await until(lambda: log.appenders > 12)
+    (said,) = lines_about(caplog, "is sealed; kov waits until it is unsealed")
+    assert "<Partition orders/0 OPENING next=1 " in said
+    assert "log stream 1 of Varlog topic 1" in said
+    log.sealed = False
+    assert await offset_of(waiting) == 1
+
+
+async def test_a_wait_that_lasts_is_said_again(
+    partition: Partition, log: ScriptedLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "SAY_AGAIN_S", 0.02)
+    log.sealed = True
+    waiting = send(partition, batch())
+    await until(lambda: len(lines_about(caplog, "is sealed")) == 3)
+    assert log.appenders > 3
+    log.sealed = False
+    await offset_of(waiting)
+
+
+async def test_a_new_reason_to_wait_is_said_at_once(
+    partition: Partition, log: ScriptedLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    log.unreachable = True
+    waiting = send(partition, batch())
+    await until(lambda: bool(lines_about(caplog, "can't be opened now: no replica answers")))
+    log.sealed, log.unreachable = True, False
+    await until(lambda: bool(lines_about(caplog, "is sealed")))
+    log.sealed = False
+    assert await offset_of(waiting) == 0
+
+
+# Memory
+
+
+ROOM = 2000
+BULK = b"x" * 400
+BULKY = len(batch([BULK]))
+
+
+@pytest.fixture
+async def small(log: ScriptedLog) -> AsyncIterator[tuple[Partition, Budget]]:
+    memory = Budget(10 * ROOM)
+    made = partition_on(log, limits=replace(QUICK, max_queued_bytes=ROOM), memory=memory)
+    yield made, memory
+    log.sealed = log.unreachable = False
+    log.release()
+    await made.close(1)
+    assert memory.used == 0
+
+
+async def test_past_its_bound_a_partition_turns_batches_away_at_once(
+    small: tuple[Partition, Budget], log: ScriptedLog
+) -> None:
+    partition, memory = small
+    log.unreachable = True
+    taken = [send(partition, batch([BULK])) for _ in range(ROOM // BULKY + 1)]
+    assert memory.used == len(taken) * BULKY >= ROOM
+    for _ in range(100):
+        assert await code_of(send(partition, batch([BULK]))) is ErrorCode.kafka_storage_error
+        assert await code_of(send(partition, idempotent(4))) is ErrorCode.request_timed_out
+    assert memory.used == len(taken) * BULKY
+    log.unreachable = False
+    assert [await offset_of(future) for future in taken] == list(range(len(taken)))
+    assert memory.used == 0
+
+
+async def test_what_was_turned_away_must_come_again_before_later_batches(
+    small: tuple[Partition, Budget], log: ScriptedLog
+) -> None:
+    partition, _ = small
+    await offset_of(send(partition, idempotent(0)))
+    log.hold()
+    taken = [send(partition, batch([BULK])) for _ in range(ROOM // BULKY + 1)]
+    assert await code_of(send(partition, idempotent(1))) is ErrorCode.request_timed_out
+    log.release()
+    last = [await offset_of(future) for future in taken][-1]
+    assert await code_of(send(partition, idempotent(2))) is ErrorCode.kafka_storage_error, "and not 45"
+    assert await offset_of(send(partition, idempotent(1))) == last + 1
+    assert await offset_of(send(partition, idempotent(2))) == last + 2
+
+
+@pytest.mark.parametrize("how", ["stored", "lost", "expired", "abandoned", "retried", "refused"])
+async def test_bytes_are_given_back_however_a_batch_ends(
+    small: tuple[Partition, Budget], log: ScriptedLog, how: str
+) -> None:
+    partition, memory = small
+    await offset_of(send(partition, idempotent(0)))
+    log.hold()
+    futures = [send(partition, idempotent(n), timeout_s=0.05 if how == "expired" else 10) for n in (1, 2, 3)]
+    assert memory.used > 0
+    match how:
+        case "lost":
+            log.strand(stored=1)
+        case "abandoned":
+            for future in futures:
+                future.cancel()
+        case "retried":
+            futures += [send(partition, idempotent(n)) for n in (0, 1, 2, 3)]
+        case "refused":
+            futures += [send(partition, idempotent(9))]
+        case "expired":
+            await asyncio.wait(futures)
+    log.release()
+    await asyncio.wait(futures)
+    await offset_of(send(partition, batch(), source=object()))
+    assert memory.used == 0

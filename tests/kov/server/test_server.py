@@ -19,7 +19,6 @@ from kov.catalog import Catalog, Creator
 from kov.config import Config, Listener, NodeConfig
 from kov.errors import CannotStart, ConfigError
 from kov.server import Server
-from kov.topics import TopicConfig
 from tests.kov.server.conftest import Cluster
 from varlog_client import Log, LogStreamId, TopicId
 
@@ -121,7 +120,7 @@ async def test_a_topic_of_the_catalog_can_not_be_mapped_too(cluster: Cluster, st
     async with await Log.open(1, [cluster.server.address]) as log:
         catalog = Catalog(log, TopicId(1), LogStreamId(3), on_change=lambda _: None)
         await catalog.open(timeout_s=5)
-        await Creator(catalog, cluster.server.address).create("orders", 1, TopicConfig())
+        await Creator(catalog, cluster.server.address).create("orders", 1, {})
         await catalog.close()
 
     with pytest.raises(ConfigError, match=r"m\.yaml: topics\.orders: the catalog has a topic of this name"):

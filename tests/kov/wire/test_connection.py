@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
+from kov.budget import Budget
 from kov.errors import ProtocolError
-from kov.wire.budget import Budget
 from kov.wire.connection import Connection
 from kov.wire.frames import Frame
 from kov.wire.limits import Limits

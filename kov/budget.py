@@ -1,4 +1,4 @@
-"""The bytes that all connections together may hold, and who waits for some to come back."""
+"""How many bytes may be held, and who waits for some to come back. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 
 class Budget:
-    """`take` never refuses: who finds the budget `exhausted` stops reading and asks to be told."""
+    """`take` never refuses: who finds the budget `exhausted` stops reading and asks to be told.
 
-    __slots__ = ("_limit", "_used", "_waiting")
+    What is taken here is taken from `whole` too, the budget of which this one is a part.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_limit", "_used", "_waiting", "_whole")
+
+    def __init__(self, limit: int, whole: Budget | None = None) -> None:
         self._limit = limit
+        self._whole = whole
         self._used = 0
         self._waiting: dict[Callable[[], None], None] = {}
 
@@ -19,15 +23,23 @@ class Budget:
         return f"<Budget {self._used}/{self._limit} waiting={len(self._waiting)}>"
 
     @property
+    def used(self) -> int:
+        return self._used
+
+    @property
     def exhausted(self) -> bool:
         return self._used >= self._limit
 
     def take(self, count: int) -> None:
         self._used += count
+        if self._whole is not None:
+            self._whole.take(count)
 
     def give(self, count: int) -> None:
         """Gives back what was taken. If that leaves room, those who wait are told, in the order they came."""
         self._used -= count
+        if self._whole is not None:
+            self._whole.give(count)
         if self._waiting and not self.exhausted:
             waiting, self._waiting = self._waiting, {}
             for resume in waiting:

@@ -1,0 +1,210 @@
+"""Whether this process may write a partition: its states, and the ways between them.
+
+One road leads to writing, whatever made it necessary: `Opening`, tried again until it ends owned, deposed, or
+can't succeed. A deposed node doesn't fight, and a partition that can't be opened is tried again when asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final, assert_never
+
+from kov.errors import Leader, NotLeader
+from kov.partition.backlog import Backlog
+from kov.partition.fold import Unusable
+from kov.partition.history import History
+from kov.partition.identity import NOBODY, WriterIdentity, WriterStamp
+from kov.partition.limits import Limits
+from kov.partition.opening import Deposed, Opening, Outcome, Owned, Void
+from kov.partition.pending import not_stored
+from kov.partition.reader import Reader
+from kov.partition.states import MOVES, State
+from kov.partition.unsealing import Unsealer
+from varlog_client import LogStreamAppender
+from varlog_client.errors import Sealed, VarlogError
+
+log = logging.getLogger(__name__)
+
+SAY_AGAIN_S: Final = 10.0
+
+
+class Ownership:
+    """Changes `state` through `become` alone. `serve(owned)` is called when the state has become ACTIVE.
+
+    `whom` is the partition: its `str` names it, its `repr` shows the state in the log lines.
+    """
+
+    def __init__(
+        self,
+        whom: object,
+        history: History,
+        backlog: Backlog,
+        reader: Reader,
+        node: WriterIdentity,
+        limits: Limits,
+        unsealer: Unsealer | None,
+        *,
+        serve: Callable[[Owned], None],
+    ) -> None:
+        self.state = State.IDLE
+        self.leader: Leader | None = None
+        self.failure = ""
+        self._whom = whom
+        self._history = history
+        self._view = history.view
+        self._backlog = backlog
+        self._reader = reader
+        self._node = node
+        self._limits = limits
+        self._unsealer = unsealer
+        self._serve = serve
+        self._held_epoch: int | None = None
+        self._doubts_in_a_row = 0
+        self._task: asyncio.Task[None] | None = None
+        self._said: tuple[type[VarlogError] | None, float] = None, 0.0
+
+    def become(self, state: State, why: str) -> None:
+        assert state in MOVES[self.state], f"{self.state} -> {state}"
+        level = logging.WARNING
+        if state is State.CLOSED and self.state is State.IDLE:
+            level = logging.DEBUG  # thousands were never opened
+        elif state in {State.ACTIVE, State.IDLE, State.CLOSED} or self.state is State.IDLE:
+            level = logging.INFO
+        self.state = state
+        log.log(level, "%r: %s", self._whom, why)
+
+    def confirmed(self) -> None:
+        """A batch was confirmed: the next doubt is the first one."""
+        self._doubts_in_a_row = 0
+
+    def doubt(self, reason: str, replaced: LogStreamAppender) -> None:
+        """The writer ended; `replaced` is its appender, closed before anything else happens."""
+        self._doubts_in_a_row += 1
+        self.start_opening(reason, replaced)
+
+    def start_opening(self, why: str, replaced: LogStreamAppender | None = None) -> None:
+        self.become(State.OPENING, why)
+        self._task = asyncio.create_task(self._open(replaced), name=f"open {self._whom}")
+
+    async def _open(self, replaced: LogStreamAppender | None) -> None:
+        """Tries until the partition is owned, deposed, or can't be opened."""
+        if replaced is not None:
+            await replaced.close()
+        await self._reader.stop_following()
+        opening = Opening(self._history, self._node, self._limits, self._held_epoch)
+        watch_s = min(self._limits.watch_s * 2**self._doubts_in_a_row, self._limits.max_watch_s)
+        pause_s = self._limits.retry_s
+        while True:
+            match await self._attempt(opening, watch_s):
+                case Owned() as owned:
+                    self._own(owned)
+                    return
+                case Deposed(by=writer):
+                    self._step_down(writer)
+                    return
+                case Void():
+                    await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                    pause_s = min(pause_s * 2, self._limits.max_retry_s)
+                case None:
+                    return
+                case outcome:
+                    assert_never(outcome)
+
+    async def _attempt(self, opening: Opening, watch_s: float) -> Outcome | None:
+        """None: it was given up."""
+        try:
+            return await opening.attempt(watch_s)
+        except Unusable as error:
+            self._give_up(str(error))
+            return None
+        except VarlogError as error:
+            self._say_it_waits(error)
+        except Exception as error:  # a defect of ours must not leave it opening for ever: fold anew, later
+            log.exception("%r: opening failed", self._whom)
+            self._view.forget()
+            self._give_up(f"opening failed unexpectedly: {error}")
+            return None
+        if self._unsealer is not None:
+            await self._unsealer.consider(self._history.stream)
+        return Void()
+
+    def _say_it_waits(self, error: VarlogError) -> None:
+        """Attempts are many: says at once what is new, and the same now and then."""
+        now = asyncio.get_running_loop().time()
+        kind, again = self._said
+        if kind is type(error) and now < again:
+            log.debug("%r: still can't be opened: %s", self._whom, error)
+            return
+        self._said = type(error), now + SAY_AGAIN_S
+        if isinstance(error, Sealed):
+            how = "unseals it when that is safe" if self._unsealer else "waits until it is unsealed"
+            log.warning("%r: %s is sealed; kov %s", self._whom, self._history.stream, how)
+        else:
+            log.warning("%r: can't be opened now: %s", self._whom, error)
+
+    def _own(self, owned: Owned) -> None:
+        self._said = None, 0.0
+        self._held_epoch = self._view.fold.position.epoch
+        self.leader = None
+        self.become(State.ACTIVE, f"opened for writing by {owned.stamp.attempt_id.hex()[:8]}")
+        self._serve(owned)
+
+    def _step_down(self, by: WriterStamp) -> None:
+        """A newer fence of somebody else: answers what was stored before it, and 6 for everything else."""
+        self._name_leader(by)
+        self._backlog.settle(self._view.fold, self._view.start_offset)
+        why = f"node {self.leader.node_id} writes this partition now" if self.leader else "it was fenced"
+        self.become(State.DEPOSED, why)
+        self._backlog.refuse(self.not_leader())
+
+    def _name_leader(self, writer: WriterStamp) -> None:
+        node, epoch = writer.node, self._view.fold.position.epoch
+        known = node.node_id != NOBODY.node_id
+        self.leader = Leader(node_id=node.node_id, epoch=epoch, addresses=node.addresses) if known else None
+
+    def not_leader(self) -> NotLeader:
+        node = f"node {self.leader.node_id}" if self.leader else "another node"
+        return NotLeader(f"{node} writes {self._whom}", self.leader)
+
+    def _give_up(self, reason: str) -> None:
+        """Can't be opened as it is: what is in doubt stays unknown, everything else isn't stored."""
+        self.failure = reason
+        self._backlog.refuse(not_stored(reason))
+        self.become(State.FAILED, reason)
+        self._task = asyncio.create_task(self._free_after(self._limits.max_retry_s * 5))
+
+    def reconsider(self) -> None:
+        """A producer asks a deposed node: it may open again if the other writer stays silent for a while."""
+        if self._task is None or self._task.done():
+            pause_s = self._limits.deposed_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+            self._task = asyncio.create_task(self._free_if_silent(pause_s))
+
+    async def _free_if_silent(self, pause_s: float) -> None:
+        before = self._view.fold.position.copy()
+        await asyncio.sleep(pause_s)
+        try:
+            await self._history.look()
+        except (VarlogError, Unusable) as error:
+            log.warning("%r: can't see whether the other writer is alive: %s", self._whom, error)
+            return
+        fold = self._view.fold
+        if (fold.position.epoch, fold.position.next_offset) == (before.epoch, before.next_offset):
+            self._held_epoch = None
+            self.become(State.IDLE, "the other writer has written nothing: free to be opened")
+        elif fold.writer is not None:
+            self._name_leader(fold.writer)
+
+    async def _free_after(self, pause_s: float) -> None:
+        await asyncio.sleep(pause_s)
+        self._held_epoch = None
+        self.become(State.IDLE, "may be tried again")
+
+    async def stop(self) -> None:
+        """Ends what is under way."""
+        task, self._task = self._task, None
+        if task is not None and not task.done():
+            task.cancel()
+            await asyncio.wait([task])
