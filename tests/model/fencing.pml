@@ -11,6 +11,12 @@
  *   -DNO_FENCE       data is sent in the epoch that was found, without a fence of its own
  *   -DNO_OWN_CHECK   a committed fence counts as owned, whoever raised the epoch
  *   -DNO_LLSN_CHECK  any LLSN in an answer counts as the expected one
+ *   -DBY_ID          an own fence whose answer never came is recognised by its id when it is read, and owns
+ *   -DSAME_ID        ... and a writer's fences all have one id
+ * kov knows its fence by the LLSN in the answer and never by the id alone, so that it holds without fresh ids;
+ * BY_ID, which needs no answer, holds with them and not without.
+ *
+ * Lines that begin with STEP say what happens, for the replay of a counter-example against kov itself.
  */
 
 #define WRITERS 2
@@ -20,7 +26,7 @@
 #ifndef OPENINGS
 #define OPENINGS 2     /* attempts per writer */
 #endif
-#define LOG (1 + WRITERS * (OPENINGS + BATCHES + 1))
+#define LOG (2 + WRITERS * (OPENINGS + BATCHES + 1))
 
 #define FENCE 1
 #define BATCH 2
@@ -62,9 +68,9 @@ inline land(its_kind, its_epoch, its_id, its_batch, its_offset) {
   fi
 }
 
-#define LAND_SENT(i) land(flight[i].entry.kind, flight[i].entry.epoch, flight[i].entry.id, \
+#define LAND_SENT(i) printf("STEP %d lands\n", i); land(flight[i].entry.kind, flight[i].entry.epoch, flight[i].entry.id, \
                           flight[i].entry.batch, flight[i].entry.offset); flight[i].llsn = last
-#define LAND_LATE(i) land(late[i].kind, late[i].epoch, late[i].id, late[i].batch, late[i].offset); \
+#define LAND_LATE(i) printf("STEP %d lands late\n", i); land(late[i].kind, late[i].epoch, late[i].id, late[i].batch, late[i].offset); \
                      pending[i] = false
 
 /* The network: appends land in any order between writers, the given-up ones at any time or never. */
@@ -76,17 +82,23 @@ active proctype network() {
        :: flight[1].sent && flight[1].llsn == 0 -> LAND_SENT(1)
        :: pending[0] -> LAND_LATE(0)
        :: pending[1] -> LAND_LATE(1)
-       :: pending[0] -> pending[0] = false       /* dropped with its connection */
-       :: pending[1] -> pending[1] = false
+       :: pending[0] -> printf("STEP 0 is dropped\n"); pending[0] = false  /* with its connection */
+       :: pending[1] -> printf("STEP 1 is dropped\n"); pending[1] = false
        fi }
   od
 }
 
+#ifdef SAME_ID
+#define ID(attempt) (1 + me)
+#define OURS(i) (i == ID(0))                               /* of any attempt, ever */
+#else
 #define ID(attempt) (1 + me * OPENINGS + attempt)
-#define MINE(i) (i >= 1 + me * OPENINGS && i < 1 + me * OPENINGS + OPENINGS)
+#define OURS(i) (i >= ID(begun) && i < ID(attempt))        /* of an attempt of this opening */
+#endif
 
 proctype writer(byte me) {
-  byte attempt = 0;                  /* openings so far */
+  byte attempt = 0;                  /* attempts to open so far */
+  byte begun = 0;                    /* ... when this opening began: one opening has as many as it takes */
   byte held = 0;                     /* the epoch owned a moment ago; 0: none */
   byte seen;                         /* folded up to this LLSN */
   byte mine;                         /* epoch of the fence that owns */
@@ -100,26 +112,29 @@ opening:
   :: else
   fi;
   atomic { seen = last;              /* fold up to the tail */
+    printf("STEP %d looks\n", me);
     if
-    :: held != 0 && epoch[seen] > held && !MINE(owner[seen]) -> goto deposed
+    :: held != 0 && epoch[seen] > held && !OURS(owner[seen]) -> goto deposed
     :: else
     fi;
     if :: held == 0 -> held = epoch[seen]; if :: held == 0 -> held = 255 :: else fi :: else fi;
-    if :: held == 255 && epoch[seen] > 0 && !MINE(owner[seen]) -> goto deposed :: else fi;
+    if :: held == 255 && epoch[seen] > 0 && !OURS(owner[seen]) -> goto deposed :: else fi;
 #ifdef NO_FENCE
     mine = epoch[seen];
-    if :: mine == 0 -> mine = 1; epoch[last] = 1 :: else fi;
     attempt++;
     goto settled
 #else
+#ifdef BY_ID
+    if :: OURS(owner[seen]) -> mine = epoch[seen]; attempt++; goto settled :: else fi;
+#endif
     flight[me].entry.kind = FENCE; flight[me].entry.epoch = epoch[seen] + 1;
     flight[me].entry.id = ID(attempt); flight[me].entry.batch = 0; flight[me].entry.offset = 0;
     flight[me].llsn = 0; flight[me].sent = true; attempt++
 #endif
   };
   if                                 /* the answer comes, or is given up while the fence may still land */
-  :: atomic { flight[me].llsn > 0 -> flight[me].sent = false }
-  :: atomic { !pending[me] ->
+  :: atomic { flight[me].llsn > 0 -> printf("STEP %d hears\n", me); flight[me].sent = false }
+  :: atomic { !pending[me] -> printf("STEP %d gives up\n", me);
        if :: flight[me].llsn == 0 ->
                late[me].kind = FENCE; late[me].epoch = flight[me].entry.epoch;
                late[me].id = flight[me].entry.id; late[me].batch = 0; late[me].offset = 0;
@@ -144,12 +159,12 @@ settled:
     :: sent_epoch > 0 && place[batch] > 0 && landed[batch] <= seen -> batch++
     :: sent_epoch > 0 && !(place[batch] > 0 && landed[batch] <= seen) ->
          if                          /* nobody waits any more: certainly not stored; or it is sent again */
-         :: assert(place[batch] == 0); refused[batch] = true; batch++
+         :: printf("STEP %d refuses\n", me); assert(place[batch] == 0); refused[batch] = true; batch++
          :: skip
          fi
     :: else
     fi;
-    sent_epoch = 0;
+    sent_epoch = 0; begun = attempt;
     expected = seen + 1; offset = next[seen]
   };
 
@@ -161,13 +176,13 @@ serving:
     flight[me].llsn = 0; flight[me].sent = true; sent_epoch = mine };
   if
   :: atomic { flight[me].llsn > 0 ->
-       flight[me].sent = false;
+       printf("STEP %d hears\n", me); flight[me].sent = false;
 #ifndef NO_LLSN_CHECK
        if :: flight[me].llsn != expected -> goto opening :: else fi;
 #endif
        assert(place[batch] == offset + 1);    /* acknowledged: it is in the fold, at this offset */
        batch++; sent_epoch = 0; expected++; offset++ }; goto serving
-  :: atomic { !pending[me] ->
+  :: atomic { !pending[me] -> printf("STEP %d gives up\n", me);
        if :: flight[me].llsn == 0 ->
                late[me].kind = BATCH; late[me].epoch = flight[me].entry.epoch; late[me].id = 0;
                late[me].batch = flight[me].entry.batch; late[me].offset = flight[me].entry.offset;
@@ -190,4 +205,8 @@ done:
   skip
 }
 
-init { atomic { run writer(0); run writer(1) } }
+init { atomic {
+#ifdef NO_FENCE
+    land(FENCE, 1, 1 + WRITERS * OPENINGS, 0, 0);   /* a former writer's: there is an epoch to send in */
+#endif
+    run writer(0); run writer(1) } }

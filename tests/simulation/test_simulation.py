@@ -5,24 +5,66 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from tests.simulation.checker import Attempt, Checker
 from tests.simulation.loop import run
+from tests.simulation.many import innermost
 from tests.simulation.scenario import simulate
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_no_schedule_loses_doubles_or_reorders(seed: int) -> None:
     run(seed, simulate(seed))
 
 
-def test_a_seed_is_one_schedule() -> None:
+def test_a_seed_is_one_schedule_to_the_last_byte() -> None:
     first, second = (run(7, simulate(7)) for _ in range(2))
     assert first.history == second.history
-    assert first.checker.offsets == second.checker.offsets
+    assert first.stream.entries == second.stream.entries
     assert len(first.history) > 50
+
+
+def test_a_seed_is_replayed_in_another_process() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seed", "11"]
+    told = [subprocess.run(command, capture_output=True, check=True).stdout for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[0].splitlines() == [line.encode() for line in run(11, simulate(11)).history]
+
+
+def test_many_schedules_are_gone_on_with_where_they_were_stopped(tmp_path: Path) -> None:
+    kept = tmp_path / "progress"
+    command = [sys.executable, "-m", "tests.simulation", "--schedules", "60", "--chunk", "20"]
+    command += ["--progress", str(kept)]
+    stopped = subprocess.run([*command, "--jobs", "2", "--seconds", "0"], capture_output=True, check=True)
+    assert stopped.stdout.startswith(b"20 schedules, 0 failed")
+    gone_on = subprocess.run([*command, "--jobs", "1"], capture_output=True, check=True)
+    assert b"60 schedules, 0 failed" in gone_on.stdout
+    assert sorted(json.loads(kept.read_text())["chunks"]) == [0, 20, 40]
+
+
+def test_a_violation_ends_a_schedule_in_the_moment_it_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when the schedule is over: what follows would blur it."""
+    taken = Checker._take_batch
+    stored: list[Attempt] = []
+
+    def find_fault(self: Checker, attempt: Attempt, offset: int, *, idempotent: bool) -> None:
+        taken(self, attempt, offset, idempotent=idempotent)
+        stored.append(attempt)
+        assert len(stored) < 3, "the third is wrong"
+
+    whole = len(run(7, simulate(7)).checker.offsets)
+    monkeypatch.setattr(Checker, "_take_batch", find_fault)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        run(7, simulate(7))
+    assert str(innermost(caught.value)).startswith("the third is wrong")
+    assert len(stored) < whole / 2  # what was under way when everything was closed
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+from tests.contract.test_append import *  # noqa: F403 - the same tests
