@@ -4,8 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LISTEN ?= 127.0.0.1:9092
 DATA   ?= ./kov-data
+FAULTS ?= 1000
+SEED   ?=
+STORAGE ?= varlog_lite
+STATE  ?= ./adversity-$(STORAGE)
 
-.PHONY: help run demo test test-all test-long test-soak test-java lint types contracts proto docs bench clean
+.PHONY: help run demo test test-all test-long test-soak test-java interop interop-ci adversity lint types contracts proto docs bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,18 +36,27 @@ demo: $(VENV)/.demo ## two real producers write, the records are read back twice
 	@$(BIN)/kov demo
 
 test: $(VENV)/.dev ## the tests with Python clients only
-	$(BIN)/pytest -q -m "not slow and not java"
+	$(BIN)/pytest -q -m "not slow and not java and not interop"
 
 test-long: $(VENV)/.dev ## what `make test` leaves out, Java too: needs a JDK, Maven, spin and gcc
-	$(BIN)/pytest -q -m "(slow or java) and not soak"
+	$(BIN)/pytest -q -m "(slow or java) and not soak and not interop"
 
 test-soak: $(VENV)/.dev ## kills and more kills, for half an hour
 	$(BIN)/pytest -q -m soak
 
-test-java: $(VENV)/.dev ## Apache Kafka's own Java producer only
+adversity: $(VENV)/.dev ## FAULTS faults under load; run again, it goes on. STORAGE=varlog: the real one on PATH
+	$(BIN)/python -m tests.adversity --faults $(FAULTS) --storage $(STORAGE) --state $(STATE) $(if $(SEED),--seed $(SEED))
+
+interop: $(VENV)/.dev ## client libraries of six languages; writes docs/clients.md. Needs Go, Node.js, Rust, a JDK, Maven, kcat
+	KOV_WRITE_CLIENTS_PAGE=1 $(BIN)/pytest -q -m interop
+
+interop-ci: $(VENV)/.dev ## fewer scenarios for each of them
+	$(BIN)/pytest -q -m "interop and not slow"
+
+test-java: $(VENV)/.dev ## beside Apache Kafka's own server only
 	$(BIN)/pytest -q -m java
 
-test-all: test test-long ## everything
+test-all: test test-long interop-ci ## everything
 
 lint: $(VENV)/.dev ## ruff, and whether the generated code is current
 	$(BIN)/ruff check .
