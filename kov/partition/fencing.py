@@ -12,7 +12,7 @@ from kov.partition.opening import Deposed, Opening, Owned, Void
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
 from kov.partition.view import View
-from varlog_client.errors import AppendUnknown
+from varlog_client.errors import AppendUnknown, Unavailable
 
 _ATTEMPTS: Final = 5
 
@@ -20,8 +20,8 @@ _ATTEMPTS: Final = 5
 async def fence_off(stream: Stream, partition: PartitionIdentity, limits: Limits) -> None:
     """When this returns, nothing by a writer from before is ever acknowledged any more.
 
-    A producer may make a node open the partition anew. Raises `VarlogError`, and `Unusable` where nobody can
-    write to the partition as it is.
+    A producer may make a node open the partition anew. Raises `VarlogError`, `Unavailable` where others keep
+    fencing it, and `Unusable` where nobody can write to the partition as it is.
     """
     for attempt in range(_ATTEMPTS):
         opening = Opening(History(stream, partition, View(TailBudget(0))), NOBODY, limits, None)
@@ -39,3 +39,4 @@ async def fence_off(stream: Stream, partition: PartitionIdentity, limits: Limits
                 await asyncio.sleep(limits.retry_s)
             case _:
                 assert_never(outcome)
+    raise Unavailable(f"{stream}: others fenced it first, {_ATTEMPTS} times in a row")
