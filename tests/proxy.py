@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 
+from tests.accepting import Accepting
+
 _SIZE = struct.Struct(">i")
 _HEAD = struct.Struct(">hhi")
 _PRODUCE = 0
@@ -34,23 +36,13 @@ class Proxy:
         self.target = target
         self.faults: list[Fault] = []
         self.done: list[Fault] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._join(reader, writer)
-        finally:
-            self._tasks.discard(task)
+        self.connections = Accepting(self._join)
 
     async def _join(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         host, _, port = self.target.rpartition(":")
         try:
             server, to_server = await asyncio.open_connection(host, int(port))
         except OSError:
-            to_client.close()
             return
         doomed: set[int] = set()
         directions = [
@@ -63,8 +55,7 @@ class Proxy:
             for direction in directions:
                 direction.cancel()
             await asyncio.wait(directions)
-            for writer in (to_client, to_server):
-                writer.transport.abort()
+            to_server.transport.abort()
 
     async def _forward_requests(
         self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, doomed: set[int]
@@ -125,14 +116,12 @@ def free_port() -> int:
 @asynccontextmanager
 async def start_proxy(target: str, port: int = 0) -> AsyncIterator[Proxy]:
     proxy = Proxy(target)
-    server = await asyncio.start_server(proxy._accept, "127.0.0.1", port)
+    server = await asyncio.start_server(proxy.connections.accept, "127.0.0.1", port)
     host, port = server.sockets[0].getsockname()
     proxy.address = f"{host}:{port}"
     try:
         yield proxy
     finally:
         server.close()
-        for task in list(proxy._tasks):
-            task.cancel()
-        await asyncio.gather(*proxy._tasks, return_exceptions=True)
+        await proxy.connections.close()
         await server.wait_closed()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from random import Random
 
+from tests.accepting import Accepting
+
 _CHUNK = 64 * 1024
 _SLOW_CHUNK = 2 * 1024
 _RESET = struct.pack("ii", 1, 0)
@@ -45,13 +47,13 @@ class Wire:
         self.address = ""
         self._concerns = concerns
         self._links: set[_Link] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = Accepting(self._accept)
         self._server: asyncio.Server | None = None
         self._weather = FAIR
         self._strikes: Callable[[], bool] = bool
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1")
+        self._server = await asyncio.start_server(self._connections.accept, "127.0.0.1")
         host, port = self._server.sockets[0].getsockname()
         self.address = f"{host}:{port}"
 
@@ -59,9 +61,7 @@ class Wire:
         """Cuts everything. Idempotent."""
         if self._server is not None:
             self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._connections.close()
 
     def impose(self, weather: Weather, chance: Random, share: float = 1.0) -> None:
         """From now on, for about `share` of the connections there are and those that come."""
@@ -91,16 +91,9 @@ class Wire:
                 link.abandon()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            _, port = writer.get_extra_info("peername")
-            with contextlib.suppress(OSError, asyncio.CancelledError):  # cancelled by `close` only
-                await self._serve(reader, writer, concerned=self._concerns(port))
-        finally:
-            self._tasks.discard(task)
-            writer.transport.abort()
+        _, port = writer.get_extra_info("peername")
+        with contextlib.suppress(OSError, asyncio.CancelledError):  # cancelled by `close` only
+            await self._serve(reader, writer, concerned=self._concerns(port))
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, concerned: bool

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from tests.accepting import Accepting
+
 _CHUNK = 1 << 20
 _PREFACE = 24
 _FRAME_HEAD = 9  # three bytes of length, one of type
@@ -78,27 +80,11 @@ class Gate:
         self.address = ""
         self.target = ""
         self._trap: Trap | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.connections = Accepting(self._join)
 
     def arm(self, pid: int, step: int, *, sent: bool) -> Trap:
         self._trap = Trap(pid, step, sent)
         return self._trap
-
-    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._join(reader, writer)
-        finally:
-            self._tasks.discard(task)
-            writer.close()
-
-    async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
 
     async def _join(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         host, _, port = self.target.rpartition(":")
@@ -177,11 +163,12 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 @asynccontextmanager
 async def open_gate() -> AsyncIterator[Gate]:
     gate = Gate()
-    server = await asyncio.start_server(gate.accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(gate.connections.accept, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     gate.address = f"{host}:{port}"
     async with server:
         try:
             yield gate
         finally:
-            await gate.close()
+            server.close()
+            await gate.connections.close()
