@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+_SHARES: Final = 8
 
 
 class Budget:
@@ -29,6 +32,10 @@ class Budget:
     @property
     def exhausted(self) -> bool:
         return self._used >= self._limit
+
+    def share(self, wanted: int, least: int) -> int:
+        """How much of `wanted` may be taken by one of many who want much at once, and `least` in any case."""
+        return min(wanted, max((self._limit - self._used) // _SHARES, least))
 
     def take(self, count: int) -> None:
         self._used += count

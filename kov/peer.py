@@ -16,7 +16,9 @@ from kov.budget import Budget
 from kov.errors import ProtocolError
 from kov.handlers import APIS, Api, Context, Pending, unsupported_version
 from kov.wire import messages
-from kov.wire.connection import Connection, Reply
+from kov.wire.admission import Admission
+from kov.wire.client import Reply
+from kov.wire.connection import Connection
 from kov.wire.frames import Frame
 from kov.wire.limits import Limits
 from kov.wire.messages import Head
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger(__name__)
 _QUIET_S: Final = 5.0
+_SWEEPS: Final = 20  # in the time that a connection may be idle
+_SWEEP_S: Final = (0.01, 5.0)  # but no oftener and no more seldom than this
 
 
 class Peer:
@@ -44,8 +48,8 @@ class Peer:
 
     def opened(self, connection: Connection) -> None:
         self._connection = connection
-        self._peers.add(connection)
-        _log.debug("%r connected", self)
+        if self._peers.add(connection):
+            _log.debug("%r connected", self)
 
     def lost(self) -> None:
         if self._connection is not None:
@@ -72,6 +76,7 @@ class Peer:
             client_id=request.client_id,
             listener=self._listener,
             source=self,
+            memory=self._peers.budget,
         )
         try:
             return _Answer(self, api, head, api.handle(context, request.body))
@@ -137,6 +142,8 @@ class Peers:
         self.limits = limits or Limits()
         self.budget = Budget(self.limits.max_total_bytes)
         self._connections: set[Connection] = set()
+        self._admission = Admission(self.limits.max_connections, self.limits.max_connections_per_host)
+        self._sweep: asyncio.TimerHandle | None = None
         self._closing = False
         self._complained = float("-inf")
         self._unsaid = 0
@@ -144,13 +151,38 @@ class Peers:
     def __len__(self) -> int:
         return len(self._connections)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Connection) -> bool:
+        """False: there are too many, and this one is hung up."""
+        if refusal := self._admission.refusal(connection.host):
+            self.complain("%s: refusing the connection: %s", connection.remote, refusal)
+            connection.abort()
+            return False
+        self._admission.enter(connection.host)
         self._connections.add(connection)
         if self._closing:
             connection.finish()
+        elif self._sweep is None:
+            self._sweep_later()
+        return True
 
     def remove(self, connection: Connection) -> None:
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.remove(connection)
+            self._admission.leave(connection.host)
+
+    def _sweep_later(self) -> None:
+        least_s, most_s = _SWEEP_S
+        delay_s = min(max(self.limits.max_idle_s / _SWEEPS, least_s), most_s)
+        self._sweep = asyncio.get_running_loop().call_later(delay_s, self._end_idle)
+
+    def _end_idle(self) -> None:
+        """One pass over all connections, every few seconds while there are any."""
+        self._sweep = None
+        for connection in list(self._connections):
+            if connection.end_if_idle():
+                _log.debug("%r was idle for too long", connection)
+        if self._connections and not self._closing:
+            self._sweep_later()
 
     def complain(self, text: str, *values: object) -> None:
         """A warning about a client. While many come, most are counted and not written."""
@@ -170,6 +202,8 @@ class Peers:
         connections go on draining.
         """
         self._closing = True
+        if self._sweep is not None:
+            self._sweep.cancel()
         connections = list(self._connections)
         for connection in connections:
             connection.finish()

@@ -11,7 +11,7 @@ from typing import Final
 
 from kov import listening
 from kov.broker import Broker, Node
-from kov.broker_settings import broker_settings
+from kov.broker_settings import broker_settings, wire_limits
 from kov.catalog import Catalog, CatalogError, Changer, Creator
 from kov.catalog.bootstrap import find_or_make
 from kov.config import CatalogConfig, Config, NodeConfig, VarlogConfig
@@ -55,7 +55,7 @@ class Server:
         self._store = store
         self._open_timeout_s = open_timeout_s
         self._node = listening.advertised(config.node, sockets)
-        self._peers = Peers()
+        self._peers = Peers(wire_limits(config.limits))
         self._rooms = AsyncExitStack()
 
     @property

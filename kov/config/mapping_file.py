@@ -11,7 +11,15 @@ from kov import topic_config
 from kov.config.problems import Problem, explain, listing
 from kov.config.rules import broken_rules
 from kov.config.schema import File, ListenerSection, NodeEntry, TopicConfigSection, TopicSection
-from kov.config.values import AutoCreate, CatalogConfig, Config, Listener, NodeConfig, VarlogConfig
+from kov.config.values import (
+    AutoCreate,
+    CatalogConfig,
+    Config,
+    ConnectionLimits,
+    Listener,
+    NodeConfig,
+    VarlogConfig,
+)
 from kov.config.yaml_file import Document, YamlError, parse
 from kov.errors import ConfigError
 from kov.topics import Origin, Topic, uuid_of_mapped
@@ -86,6 +94,11 @@ def _build(file: File, document: Document, source: str) -> Config:
             for name, topic in file.topics.items()
         ),
         auto_create=AutoCreate(enabled=file.auto_create.enabled, partitions=file.auto_create.partitions),
+        limits=ConnectionLimits(
+            max_idle_ms=file.limits.max_idle_ms,
+            max_connections=file.limits.max_connections,
+            max_connections_per_ip=file.limits.max_connections_per_ip,
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
 
 from kov.address import Address
-from kov.config.values import DEFAULT_AUTO_PARTITIONS
+from kov.config.values import DEFAULT_AUTO_PARTITIONS, DEFAULT_MAX_IDLE_MS, NO_BOUND
 from kov.topic_config import (
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_TIMESTAMP_AFTER_MAX_MS,
@@ -20,6 +20,8 @@ from kov.topic_config import (
 
 MAX_PARTITIONS = 10_000
 _MAX_INT32 = 2**31 - 1
+_SHORTEST_IDLE_MS = 1_000
+_LONGEST_IDLE_MS = 2**53
 
 T = TypeVar("T")
 
@@ -33,6 +35,15 @@ def _client_address(text: str) -> str:
     if not address.port or address.unspecified:
         raise ValueError(f"{text!r} can't be connected to; write the host and port the server listens on")
     return text
+
+
+def _idle_ms(value: int) -> int:
+    if value != -1 and value < _SHORTEST_IDLE_MS:
+        raise ValueError(
+            f"{value} ms is too short, clients would lose their connections between two requests; "
+            f"write {_SHORTEST_IDLE_MS} or more, for example {DEFAULT_MAX_IDLE_MS}, or -1 for no bound"
+        )
+    return value
 
 
 def _dense(value: object) -> object:
@@ -56,6 +67,7 @@ def _dense(value: object) -> object:
 VarlogId = Annotated[int, Field(strict=True, ge=1, le=_MAX_INT32)]
 BindAddress = Annotated[Address, BeforeValidator(_address)]
 ClientAddress = Annotated[StrictStr, AfterValidator(_client_address)]
+Count = Annotated[int, Field(strict=True, ge=1, le=_MAX_INT32)]
 Filled = Annotated[T, Field(min_length=1)]
 
 
@@ -151,6 +163,24 @@ class AutoCreateSection(Section):
     )
 
 
+class LimitsSection(Section):
+    max_idle_ms: Annotated[int, Field(strict=True, le=_LONGEST_IDLE_MS), AfterValidator(_idle_ms)] = Field(
+        default=DEFAULT_MAX_IDLE_MS,
+        alias="connections.max.idle.ms",
+        description="the milliseconds that a connection may be idle, for example 600000, or -1 for no bound",
+    )
+    max_connections: Count = Field(
+        default=NO_BOUND,
+        alias="max.connections",
+        description="how many connections there may be at once, for example 10000",
+    )
+    max_connections_per_ip: Count = Field(
+        default=NO_BOUND,
+        alias="max.connections.per.ip",
+        description="how many connections one address may have at once, for example 1000",
+    )
+
+
 class File(Section):
     node: NodeSection = Field(
         default_factory=NodeSection, description="which node this is, for example {id: 1}"
@@ -171,6 +201,10 @@ class File(Section):
     )
     auto_create: AutoCreateSection = Field(
         default_factory=AutoCreateSection, description="for example {enabled: true, partitions: 4}"
+    )
+    limits: LimitsSection = Field(
+        default_factory=LimitsSection,
+        description="bounds on connections, for example {max.connections: 10000}",
     )
 
 

@@ -13,6 +13,8 @@ from varlog_client.types import ClusterId, LogStreamId, TopicId
 DEFAULT_LISTEN: Final = Address("127.0.0.1", 9092)
 DEFAULT_LISTENER_NAME: Final = "default"
 DEFAULT_AUTO_PARTITIONS: Final = 4
+DEFAULT_MAX_IDLE_MS: Final = 600_000
+NO_BOUND: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,15 @@ class AutoCreate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """Milliseconds (-1: for ever) and counts, over all listeners of a node."""
+
+    max_idle_ms: int = DEFAULT_MAX_IDLE_MS
+    max_connections: int = NO_BOUND
+    max_connections_per_ip: int = NO_BOUND
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """`nodes` is empty where the file leaves them out: then there is one, and the command line says where.
 
@@ -64,6 +75,7 @@ class Config:
     catalog: CatalogConfig | None = None
     topics: tuple[Topic, ...] = ()
     auto_create: AutoCreate = field(default_factory=AutoCreate)
+    limits: ConnectionLimits = field(default_factory=ConnectionLimits)
 
     @property
     def node(self) -> NodeConfig:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from kov.budget import Budget
+
 if TYPE_CHECKING:
     from kov.broker import Broker
 
@@ -15,7 +17,10 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One request's surroundings. `source` is the connection's identity: equal for requests of one peer."""
+    """One request's surroundings. `source` is the connection's identity: equal for requests of one peer.
+
+    `memory` is what all that is held for clients counts in, large answers too.
+    """
 
     broker: Broker
     api_key: int
@@ -23,6 +28,7 @@ class Context:
     client_id: str | None
     listener: str
     source: object
+    memory: Budget
 
 
 class Pending(Protocol[Answer_co]):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kov.partition.partition import Partition
 
 _log: Final = logging.getLogger(__name__)
+_LEAST_BYTES: Final = 1024 * 1024  # what a partition may be read for however little memory is left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +46,17 @@ class Found:
 
 
 class Reading:
-    """One fetch: `read` it once."""
+    """One fetch: `read` it once.
+
+    What it finds counts in the memory of the context until `read` returns, as does what it may find while it
+    reads; the less there is, the less each fetch gets.
+    """
 
     def __init__(self, context: Context, asked: Sequence[Asked], *, max_bytes: int) -> None:
         self._context = context
         self._asked = asked
         self._max_bytes = max_bytes
+        self._held_bytes = 0
         self._found = [Found() for _ in asked]
         self._partitions: dict[int, Partition] = {}
         self._advanced: dict[asyncio.Future[None], int] = {}
@@ -72,8 +78,18 @@ class Reading:
                     return self._found
                 stale = await self._wait(deadline - loop.time())
         finally:
+            self._hold(0)
             for future in self._advanced:
                 future.cancel()
+
+    def _hold(self, size: int) -> None:
+        """From now on so many bytes, in place of those held before."""
+        memory, before = self._context.memory, self._held_bytes
+        self._held_bytes = size
+        if size > before:
+            memory.take(size - before)
+        elif size < before:
+            memory.give(before - size)
 
     def _size(self) -> int:
         return sum(found.size for found in self._found)
@@ -99,11 +115,11 @@ class Reading:
             partition = find_partition(self._context, topic, asked.index)
             self._partitions[position] = partition
             check_epoch(partition, asked.leader_epoch)
-            fetched = await partition.read(
-                asked.offset,
-                max_bytes=max(0, min(asked.max_bytes, self._max_bytes - others)),
-                min_one=others == 0,
-            )
+            wanted = max(0, min(asked.max_bytes, self._max_bytes - others))
+            max_bytes = self._context.memory.share(wanted, _LEAST_BYTES)
+            self._hold(others + max_bytes)
+            fetched = await partition.read(asked.offset, max_bytes=max_bytes, min_one=others == 0)
+            self._hold(others + sum(map(len, fetched.records)))
         except KafkaError as error:
             return Found(error=error)
         except Exception:  # A defect of ours in one partition must not take the answers of the others along.

@@ -7,41 +7,17 @@ because the queue is a queue: one writer takes the next reply, awaits it, writes
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Generator
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from kov.budget import Budget
 from kov.errors import ProtocolError
+from kov.wire.client import Client, Reply
 from kov.wire.frames import Frame, FrameBuffer
+from kov.wire.idleness import Idleness
 from kov.wire.limits import Limits
+from kov.wire.sockets import address_of, tune
 
 _FLUSH_BYTES: Final = 64 * 1024
-
-
-class Reply(Protocol):
-    """The answer to one request: awaited in its turn, or closed without that when nobody wants it any more.
-
-    Awaiting gives the response frame, or None where the request gets no answer. It raises `ProtocolError`
-    where the only answer is to hang up.
-    """
-
-    def __await__(self) -> Generator[object, None, bytes | None]: ...
-    def close(self) -> None: ...
-
-
-class Client(Protocol):
-    """Who talks over a connection; its methods are plain calls that never block."""
-
-    def opened(self, connection: Connection) -> None: ...
-    def answer(self, frame: Frame) -> Reply:
-        """Takes one request. Raises `ProtocolError` where the connection can't go on."""
-
-    def broke(self, error: ProtocolError) -> None:
-        """The connection ends because of `error`; what came before it is still answered."""
-
-    def lost(self) -> None:
-        """The connection is gone."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -52,7 +28,7 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     def __init__(self, client: Client, limits: Limits, budget: Budget) -> None:
-        self.remote = "?"
+        self.host, self.remote = "", "?"
         self._client = client
         self._limits = limits
         self._budget = budget
@@ -79,8 +55,9 @@ class Connection(asyncio.BufferedProtocol):
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast("asyncio.Transport", transport)
         self._loop = asyncio.get_running_loop()
-        self.remote = _name(transport.get_extra_info("peername"))
-        _tune(transport.get_extra_info("socket"))
+        self._idleness = Idleness(self._loop.time())
+        self.host, self.remote = address_of(transport.get_extra_info("peername"))
+        tune(transport.get_extra_info("socket"))
         self._writer = self._loop.create_task(self._write_replies(), name=f"replies to {self.remote}")
         self._client.opened(self)
 
@@ -97,6 +74,8 @@ class Connection(asyncio.BufferedProtocol):
             self._client.broke(error)
             self.finish()
         else:
+            if not self._held_requests:
+                self._idleness.received(nbytes, self._loop.time())
             self._pause_if_full()
 
     def pause_writing(self) -> None:
@@ -147,6 +126,7 @@ class Connection(asyncio.BufferedProtocol):
             self._budget.tell(self._read_on_if_room)
         else:
             self._reading = True
+            self._idleness.ends(self._loop.time())  # what it sent meanwhile lay unread
             self._transport.resume_reading()
 
     # Answers.
@@ -155,20 +135,30 @@ class Connection(asyncio.BufferedProtocol):
         try:
             while (entry := await self._replies.get()) is not None:
                 reply, size = entry
-                await self._write(await reply)
+                answer = await reply
+                if answer is not None:
+                    size += self._hold_answer(answer)
+                    await self._write(answer)
                 self._release(size)
         except ProtocolError as error:
             self._client.broke(error)
         finally:
             self._end()
 
-    async def _write(self, data: bytes | None) -> None:
+    def _hold_answer(self, answer: bytes) -> int:
+        """A large answer is held until the socket takes it; a small one isn't worth the counting."""
+        size = len(answer)
+        if size < _FLUSH_BYTES:
+            return 0
+        self._held_bytes += size
+        self._budget.take(size)
+        return size
+
+    async def _write(self, data: bytes) -> None:
         """Hands an answer to the socket, together with those that are ready in the same turn of the loop.
 
         What a group commit settles at once thus costs one system call, not one for each request.
         """
-        if data is None:
-            return
         self._outgoing.append(data)
         self._outgoing_bytes += len(data)
         if self._outgoing_bytes >= _FLUSH_BYTES:
@@ -186,6 +176,7 @@ class Connection(asyncio.BufferedProtocol):
         if not self._lost.is_set():
             self._held_bytes -= size
             self._held_requests -= 1
+            self._idleness.ends(self._loop.time())
             self._read_on_if_room()
             self._budget.give(size)
 
@@ -202,6 +193,34 @@ class Connection(asyncio.BufferedProtocol):
             self._start_lingering()
 
     # The end.
+
+    def end_if_idle(self) -> bool:
+        """Ends it if its peer has been getting nowhere for too long (`Limits.max_idle_s`), and says so.
+
+        For a sweep over all connections: there is no timer for each.
+        """
+        if self._finishing:
+            return False  # it has its own bound
+        now = self._loop.time()
+        if not self._writable.is_set():
+            return self._end_if_unread(now)
+        asks_for_nothing = self._reading and not self._held_requests
+        if not asks_for_nothing or not self._idleness.reached(self._limits.max_idle_s, now):
+            return False
+        if self._frames.unfinished:
+            self._client.broke(ProtocolError("a request has begun and doesn't arrive"))
+        self.finish()
+        return True
+
+    def _end_if_unread(self, now: float) -> bool:
+        limits = self._limits
+        bound_s = min(limits.stalled_s, limits.max_idle_s) if self._budget.exhausted else limits.max_idle_s
+        self._idleness.unread(self._transport.get_write_buffer_size(), now)
+        if not self._idleness.reached(bound_s, now):
+            return False
+        self._client.broke(ProtocolError("its answers are not being read"))
+        self.abort()
+        return True
 
     def finish(self) -> None:
         """Takes no further request, answers those that were taken, then hangs up. Idempotent."""
@@ -232,17 +251,3 @@ class Connection(asyncio.BufferedProtocol):
         """Until the connection is gone and its writer has ended. May be cancelled."""
         await self._lost.wait()
         await asyncio.wait([self._writer])
-
-
-def _name(address: object) -> str:
-    match address:
-        case (str(host), int(port), *_):
-            return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(address)
-
-
-def _tune(sock: socket.socket | None) -> None:
-    """Answers leave at once; a peer that vanished is noticed by the system's keep-alive."""
-    if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -32,6 +32,11 @@ class FrameBuffer:
         self._kept = 0  # bytes of an unfinished frame at the start of the chunk
         self._large: _LargeFrame | None = None
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a frame has begun that isn't complete."""
+        return bool(self._kept) or self._large is not None
+
     def room(self) -> memoryview:
         """Where to put the next bytes; never empty, valid until the next call."""
         return self._chunk[self._kept :] if self._large is None else self._large.room()

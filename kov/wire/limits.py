@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MIB: Final = 1024 * 1024
+NO_BOUND: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,10 +14,15 @@ class Limits:
     """Sizes in bytes, times in seconds.
 
     max_request_bytes: Kafka's `socket.request.max.bytes`; a larger request closes its connection.
-    max_connection_bytes, max_connection_requests: requests taken and not yet answered, per connection;
+    max_connection_bytes, max_connection_requests: requests taken and not yet answered, per connection, and
+    the bytes of a large answer that its peer has yet to take;
     max_total_bytes: the same over all connections, and the batches that partitions hold, whether their
     requests are answered or not. Past any of them the socket isn't read.
     linger_s: how long a peer that is to go may take nothing of what was answered.
+    max_idle_s: Kafka's `connections.max.idle.ms`; infinite: for ever. The connection of a peer that has no
+    request in progress and asks for nothing whole, or that takes nothing of its answers, ends then.
+    stalled_s: the latter, while the server is out of bytes, which are needed for those who read.
+    max_connections, max_connections_per_host: Kafka's `max.connections` and `max.connections.per.ip`.
     """
 
     max_request_bytes: int = 100 * MIB
@@ -24,3 +30,7 @@ class Limits:
     max_connection_requests: int = 100
     max_total_bytes: int = 512 * MIB
     linger_s: float = 5.0
+    max_idle_s: float = 600.0
+    stalled_s: float = 10.0
+    max_connections: int = NO_BOUND
+    max_connections_per_host: int = NO_BOUND

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from kov.address import Address
-from kov.config import CatalogConfig, Config, Listener, NodeConfig, VarlogConfig, embedded_config, load
+from kov.config import (
+    CatalogConfig,
+    Config,
+    ConnectionLimits,
+    Listener,
+    NodeConfig,
+    VarlogConfig,
+    embedded_config,
+    load,
+)
 from kov.config.mapping_file import read_text
 from kov.errors import ConfigError
 from kov.topics import Origin, TimestampType, uuid_of_mapped
@@ -40,6 +49,7 @@ topics:
     topic_id: 2
     partitions: {1: 12, 0: 11}
 auto_create: {enabled: true, partitions: 6}
+limits: {connections.max.idle.ms: 60000, max.connections: 500, max.connections.per.ip: 20}
 """
 
 SMALL = """\
@@ -91,6 +101,9 @@ def test_every_key_reaches_the_configuration() -> None:
     )
     assert config.catalog == CatalogConfig(topic_id=TopicId(9), log_stream_id=LogStreamId(90))
     assert (config.auto_create.enabled, config.auto_create.partitions) == (True, 6)
+    assert config.limits == ConnectionLimits(
+        max_idle_ms=60_000, max_connections=500, max_connections_per_ip=20
+    )
 
 
 def test_topics_carry_ids_settings_and_a_uuid_that_stays() -> None:
@@ -117,6 +130,41 @@ def test_what_a_small_file_leaves_out_is_off() -> None:
         topics=config.topics,
     )
     assert not config.auto_create.enabled
+
+
+@pytest.mark.parametrize(
+    ("limits", "error"),
+    [
+        (
+            "{connections.max.idle.ms: 0}",
+            "limits['connections.max.idle.ms']: 0 ms is too short, clients would lose their connections "
+            "between two requests; write 1000 or more, for example 600000, or -1 for no bound",
+        ),
+        (
+            "{connections.max.idle.ms: 10min}",
+            "limits['connections.max.idle.ms']: '10min' can't be used (input should be a valid integer); "
+            "write the milliseconds that a connection may be idle, for example 600000, or -1 for no bound",
+        ),
+        (
+            "{max.connections: 0}",
+            "limits['max.connections']: 0 can't be used (input should be greater than or equal to 1); "
+            "write how many connections there may be at once, for example 10000",
+        ),
+        (
+            "{max.connections.per.ip: true}",
+            "limits['max.connections.per.ip']: True can't be used (input should be a valid integer); "
+            "write how many connections one address may have at once, for example 1000",
+        ),
+        ("{max.connection: 5}", "limits['max.connection']: unknown key; did you mean max.connections?"),
+    ],
+)
+def test_limits_that_can_t_be_meant_are_refused(limits: str, error: str) -> None:
+    assert errors_of(f"{SMALL}limits: {limits}\n") == [f"m.yaml:8: {error}"]
+
+
+def test_connections_may_be_idle_for_ever() -> None:
+    config = read_text(f"{SMALL}limits: {{connections.max.idle.ms: -1}}\n", source="m.yaml")
+    assert config.limits == ConnectionLimits(max_idle_ms=-1)
 
 
 def test_without_a_file_topics_are_made_with_four_partitions() -> None:

@@ -43,7 +43,16 @@ from kov.handlers.offset_for_leader_epoch import (
     OffsetForLeaderTopic,
 )
 from tests.builders import batch
-from tests.kov.handlers.administered import Place, a_place, create, described, settings, topic
+from tests.kov.handlers.administered import (
+    CATALOG,
+    FILE,
+    Place,
+    a_place,
+    create,
+    described,
+    settings,
+    topic,
+)
 from tests.kov.handlers.door import Wire, produce, producing
 
 TOPIC, BROKER = 2, 4
@@ -105,6 +114,24 @@ async def test_a_node_tells_its_own_settings(wire: Wire) -> None:
     assert (found["advertised.listeners"].value or "").startswith("default://127.0.0.1:")
     assert (found["node.id"].config_source, found["message.max.bytes"].config_source) == (4, 5)
     assert {each.read_only for each in found.values()} == {True}
+
+
+async def test_a_node_tells_the_limits_that_its_file_sets_and_keeps_to_them(place: Place) -> None:
+    limits = {"connections.max.idle.ms": "1500", "max.connections": "3", "max.connections.per.ip": "1"}
+    written = ", ".join(f"{name}: {value}" for name, value in limits.items())
+    server = await place.start(place.config(f"{CATALOG}{FILE}limits: {{{written}}}\n"))
+    wire = await place.connect(server)
+    found = {each.name: each for each in (await described(wire, BROKER, "1")).configs}
+    assert {name: found[name].value for name in limits} == limits
+    assert {found[name].config_source for name in limits} == {4}
+    assert await (await place.connect(server)).is_closed()
+    assert await wire.is_closed()  # after 1.5 s
+
+
+async def test_limits_that_no_file_sets_are_told_as_they_are(wire: Wire) -> None:
+    found = {each.name: each for each in (await described(wire, BROKER, "1")).configs}
+    told = [found[name].value for name in ("connections.max.idle.ms", "max.connections")]
+    assert told == ["600000", str(2**31 - 1)]
 
 
 async def test_settings_of_what_is_not_there_are_refused(wire: Wire) -> None:
