@@ -27,6 +27,7 @@ from varlog_client import (
     LogStream,
     LogStreamId,
     LogStreamStatus,
+    Replica,
     StorageNodeId,
     TopicId,
     VarlogError,
@@ -120,6 +121,7 @@ class RealVarlog:
                 adding.cancel()
                 with contextlib.suppress(asyncio.CancelledError, VarlogError):
                     await adding
+            await _until(lambda: _runs_for_good(log, admin, stream), "the log stream runs")
             return stream.log_stream_id
 
     async def unseal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
@@ -132,11 +134,33 @@ class RealVarlog:
             await _until(sealed, "all replicas are sealed")
             stream = await admin.get_log_stream(topic_id, log_stream_id)
             await _until(lambda: _unsealed(admin, stream), "the log stream is unsealed")
+            await _until(lambda: _runs_for_good(log, admin, stream), "the log stream runs")
 
     async def seal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
         async with await self._admin() as admin:
             stream = await admin.get_log_stream(topic_id, log_stream_id)
             await _until(lambda: _all_sealed(admin, stream), "all replicas are sealed")
+
+    async def replace(self, node: StorageNodeId, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
+        """Puts a node that has no replica yet in the place of a killed one, and returns when it runs.
+
+        Does nothing where `node` has no replica. In the primary's place the new node is the primary.
+        """
+        async with await self._admin() as admin:
+            stream = await admin.get_log_stream(topic_id, log_stream_id)
+            held = {replica.storage_node_id: replica for replica in stream.replicas}
+            if node not in held:
+                return
+            spare = next(each for each in self.nodes if each not in held)
+            path = (await admin.get_storage_node(spare)).paths[0]
+            new = Replica(storage_node_id=spare, storage_node_path=path)
+            # Refused until the cluster has noticed that the node is gone, and sealed what it held.
+            await _until(
+                partial(admin.update_log_stream, topic_id, log_stream_id, popped=held[node], pushed=new),
+                f"node {spare} is in the place of node {node}",
+            )
+        # The cluster copies the entries by itself, and seals the new replica then.
+        await self.unseal(topic_id, log_stream_id)
 
     # Trouble
 
@@ -279,6 +303,22 @@ async def _all_sealed(admin: Admin, stream: LogStream) -> bool:
 async def _unsealed(admin: Admin, stream: LogStream) -> bool:
     unsealed = await admin.unseal(stream.topic_id, stream.log_stream_id)
     return unsealed.status is LogStreamStatus.RUNNING
+
+
+async def _runs_for_good(log: Log, admin: Admin, stream: LogStream) -> bool:
+    """Whether the admin server knows that it runs. While its last heartbeats say otherwise, its next report
+    round may seal the log stream again: then it is unsealed again.
+    """
+    if (await log.peek(stream.topic_id, stream.log_stream_id)).sealed:
+        await admin.unseal(stream.topic_id, stream.log_stream_id)
+        return False
+    for replica in stream.replicas:
+        node = await admin.get_storage_node(replica.storage_node_id)
+        heard = {held.log_stream_id: held.status for held in node.replicas}
+        if heard.get(stream.log_stream_id) is not LogStreamStatus.RUNNING:
+            return False
+    known = (await log.refresh()).log_streams[stream.log_stream_id]
+    return known.status is LogStreamStatus.RUNNING
 
 
 async def _listens(address: str) -> bool:

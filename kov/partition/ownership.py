@@ -95,8 +95,11 @@ class Ownership:
             await replaced.close()
         await self._reader.stop_following()
         opening = Opening(self._history, self._node, self._limits, self._held_epoch)
-        watch_s = min(self._limits.watch_s * 2**self._doubts_in_a_row, self._limits.max_watch_s)
-        pause_s = self._limits.retry_s
+        doubts = self._doubts_in_a_row
+        watch_s = _doubled(self._limits.watch_s, doubts, at_most=self._limits.max_watch_s)
+        pause_s = _doubled(self._limits.retry_s, doubts - 1, at_most=self._limits.max_retry_s)
+        if doubts > 1:  # what takes fences and no batches would be filled with fences
+            await _rest(pause_s)
         while True:
             match await self._attempt(opening, watch_s):
                 case Owned() as owned:
@@ -106,8 +109,8 @@ class Ownership:
                     self._step_down(writer)
                     return
                 case Void():
-                    await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
-                    pause_s = min(pause_s * 2, self._limits.max_retry_s)
+                    await _rest(pause_s)
+                    pause_s = _doubled(pause_s, 1, at_most=self._limits.max_retry_s)
                 case None:
                     return
                 case outcome:
@@ -208,3 +211,12 @@ class Ownership:
         if task is not None and not task.done():
             task.cancel()
             await asyncio.wait([task])
+
+
+def _doubled(first_s: float, times: int, *, at_most: float) -> float:
+    """No power is ever too large for a float, however long the storage takes nothing."""
+    return min(first_s * 2.0 ** max(0, min(times, 64)), at_most)
+
+
+async def _rest(pause_s: float) -> None:
+    await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter

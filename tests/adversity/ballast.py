@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from varlog_client import Admin, AppendError, Log, LogStreamId, TopicId
 
-_SIZES = (1024 * 1024, 64 * 1024, 4 * 1024, 256)
+_SIZES = (1024 * 1024, 512 * 1024, 64 * 1024, 4 * 1024, 256)
 
 
 class Ballast:
@@ -17,10 +17,10 @@ class Ballast:
         async with await Admin.connect(self._address) as admin:
             self._log_stream = (await admin.add_log_stream(self._topic)).log_stream_id
 
-    async def fill(self) -> None:
-        """Returns when not even a small entry is taken any more."""
+    async def fill(self, smallest: int = _SIZES[-1]) -> None:
+        """Returns when no entry of `smallest` bytes is taken any more, nor a larger one."""
         async with await Log.open(1, [self._address]) as log:
-            for size in _SIZES:
+            for size in (size for size in _SIZES if size >= smallest):
                 try:
                     while True:
                         await log.append_to(self._topic, self._log_stream, [bytes(size)], retries=0)
