@@ -52,10 +52,10 @@ class Proxy:
         try:
             await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            to_server.transport.abort()  # first: `close` may cancel the wait
             for direction in directions:
                 direction.cancel()
             await asyncio.wait(directions)
-            to_server.transport.abort()
 
     async def _forward_requests(
         self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, doomed: set[int]

@@ -97,10 +97,10 @@ class Gate:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            to_server.close()  # first: closing the gate may cancel the wait
             for way in ways:
                 way.cancel()
             await asyncio.wait(ways)
-            to_server.close()
 
     async def _pass_requests(
         self, client: asyncio.StreamReader, to_server: asyncio.StreamWriter, owner: _Owner
