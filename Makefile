@@ -9,7 +9,7 @@ SEED   ?=
 STORAGE ?= varlog_lite
 STATE  ?= ./adversity-$(STORAGE)
 
-.PHONY: help run demo test test-all test-long test-soak test-java interop interop-ci adversity lint types contracts proto docs bench clean
+.PHONY: help run demo test test-all test-long test-soak test-java mutants interop interop-ci adversity lint types contracts proto docs bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ test-soak: $(VENV)/.dev ## kills and more kills, for half an hour
 
 adversity: $(VENV)/.dev ## FAULTS faults under load; run again, it goes on. STORAGE=varlog: the real one on PATH
 	$(BIN)/python -m tests.adversity --faults $(FAULTS) --storage $(STORAGE) --state $(STATE) $(if $(SEED),--seed $(SEED))
+
+mutants: $(VENV)/.dev ## defects sown into kov/partition, one at a time; `mutmut browse` shows which ones no test finds
+	$(BIN)/mutmut run
 
 interop: $(VENV)/.dev ## client libraries of six languages; writes docs/clients.md. Needs Go, Node.js, Rust, a JDK, Maven, kcat
 	KOV_WRITE_CLIENTS_PAGE=1 $(BIN)/pytest -q -m interop
