@@ -132,6 +132,7 @@ async def test_memory_stays_flat_under_producers_that_never_read_their_answers(
 
 
 @pytest.mark.parametrize("more", [0, 40])
+@pytest.mark.slow
 async def test_a_graceful_stop_stores_what_came_without_asking_for_an_answer(
     kov: KovProcess, more: int
 ) -> None:

@@ -77,6 +77,7 @@ def orphans(kov: KovProcess, *more: str) -> subprocess.CompletedProcess[str]:
         pytest.param((0.002, 0.005, 0.01, 0.02, 0.03, 0.05), marks=pytest.mark.slow, id="often"),
     ],
 )
+@pytest.mark.slow
 def test_topics_are_whole_or_absent_wherever_a_kill_strikes(
     tmp_path: Path, moments_s: tuple[float, ...]
 ) -> None:

@@ -18,7 +18,7 @@ from tests.frozen.ledger import Ledger, Place, check, check_order, fences
 from tests.frozen.talk import NOT_LEADER, STORED, Talk, talking
 from varlog_client import Log
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 STEPS = 9
 NEVER = 1_000_000

@@ -18,7 +18,7 @@ from tests.frozen.ledger import Ledger, Place, check, check_order, fences
 from tests.frozen.talk import NOT_LEADER, NOT_STORED, STORED, Talk, talking
 from varlog_client import Log
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 
 _WINDOW = 4
 _PAUSE_S = 0.02

@@ -133,6 +133,7 @@ def claims_of_the_first(stream: SimulatedLogStream) -> int:
 @pytest.mark.parametrize("timeout_s", [5.0, 1000.0])
 @pytest.mark.parametrize("gap", [False, True], ids=["in order", "with a gap"])
 @pytest.mark.parametrize("opened", [False, True], ids=["opening", "appending"])
+@pytest.mark.slow
 def test_a_node_that_was_stopped_in_any_step_does_no_harm(opened: bool, gap: bool, timeout_s: float) -> None:
     def at(step: int) -> Outcome:
         return run(0, frozen_at(step, opened=opened, timeout_s=timeout_s, gap=gap))

@@ -38,6 +38,7 @@ def test_a_seed_is_replayed_in_another_process() -> None:
     assert told[0].splitlines() == [line.encode() for line in run(11, simulate(11)).history]
 
 
+@pytest.mark.slow
 def test_many_schedules_are_gone_on_with_where_they_were_stopped(tmp_path: Path) -> None:
     kept = tmp_path / "progress"
     command = [sys.executable, "-m", "tests.simulation", "--schedules", "60", "--chunk", "20"]
