@@ -17,17 +17,16 @@ from typing import Final
 from uuid import UUID
 
 from kov.catalog import Catalog, CatalogError
-from kov.catalog.bootstrap import find_or_make
 from kov.catalog.making import remove_log_streams, remove_topic
 from kov.config import CatalogConfig, Config, VarlogConfig
-from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
 from kov.entries import ControlEntry, unpack
 from kov.errors import CannotStart, ConfigError
 from kov.pb.control_pb2 import Fence, Repair, Snapshot
+from kov.stopped_store import cluster_of
 from kov.topics import Topic
 from varlog_client import Admin, Log
 from varlog_client.errors import NotFound, Trimmed, VarlogError
-from varlog_client.types import LLSN, ClusterId, LogStreamId, TopicId
+from varlog_client.types import LLSN, LogStreamId, TopicId
 
 _OPEN_TIMEOUT_S: Final = 5.0
 _CATALOG_TIMEOUT_S: Final = 60.0
@@ -167,7 +166,7 @@ def _owner(payload: bytes) -> UUID | None:
 async def opened(config: Config, data: Path | None) -> AsyncIterator[Store]:
     """`data` is the embedded store's directory, None where `config` names a cluster. Raises ConfigError."""
     try:
-        async with _cluster(config, data) as (varlog, place), await _log(varlog) as log:
+        async with cluster_of(config, data) as (varlog, place), await _log(varlog) as log:
             if varlog.admin is None:
                 raise ConfigError(f"{config.source}: varlog.admin is missing; add for example 10.0.0.1:9093")
             async with await Admin.connect(varlog.admin) as admin:
@@ -191,29 +190,3 @@ def _catalog(log: Log, place: CatalogConfig | None) -> Catalog | None:
 
 async def _log(varlog: VarlogConfig) -> Log:
     return await Log.open(varlog.cluster_id, varlog.metadata_repositories, open_timeout_s=_OPEN_TIMEOUT_S)
-
-
-@asynccontextmanager
-async def _cluster(
-    config: Config, data: Path | None
-) -> AsyncIterator[tuple[VarlogConfig, CatalogConfig | None]]:
-    if data is None:
-        assert config.varlog is not None, "a mapping file names its cluster"
-        yield config.varlog, config.catalog
-        return
-    if not (data / "varlog").is_dir():
-        raise ConfigError(f"there is no embedded store in {data}; name its directory with --data")
-    store = EmbeddedStore(data)
-    try:
-        await store.spawn()
-        await store.ready()
-        async with await Admin.connect(store.address) as admin:
-            topic_id, log_stream_id = await find_or_make(admin)
-        varlog = VarlogConfig(
-            cluster_id=ClusterId(EMBEDDED_CLUSTER_ID),
-            metadata_repositories=(store.address,),
-            admin=store.address,
-        )
-        yield varlog, CatalogConfig(topic_id=topic_id, log_stream_id=log_stream_id)
-    finally:
-        await store.close()

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from kov.catalog import Catalog, CatalogError
-from kov.catalog.bootstrap import find_or_make
-from kov.config import CatalogConfig, Config, VarlogConfig
-from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
+from kov.config import CatalogConfig, Config
 from kov.errors import CannotStart, ConfigError
 from kov.partition import repair as steps
 from kov.partition.fold import Unusable
@@ -21,10 +19,10 @@ from kov.partition.identity import PartitionIdentity, ProducerBounds
 from kov.partition.repair import NothingWrong, Overtaken, Repaired
 from kov.partition.salvage import Salvage
 from kov.partition.stream import Stream
+from kov.stopped_store import cluster_of
 from kov.topics import Topic
-from varlog_client import Admin, Log
+from varlog_client import Log
 from varlog_client.errors import AppendError, VarlogError
-from varlog_client.types import ClusterId
 
 _OPEN_TIMEOUT_S: Final = 5.0
 _CATALOG_TIMEOUT_S: Final = 60.0
@@ -92,7 +90,7 @@ async def repair(place: Place, seen: Salvage, next_offset: int | None) -> Repair
 @asynccontextmanager
 async def _opened(place: Place) -> AsyncIterator[tuple[Stream, PartitionIdentity]]:
     try:
-        async with _cluster(place) as (varlog, catalog):
+        async with cluster_of(place.config, place.data) as (varlog, catalog):
             log = await Log.open(
                 varlog.cluster_id, varlog.metadata_repositories, open_timeout_s=_OPEN_TIMEOUT_S
             )
@@ -107,28 +105,6 @@ async def _opened(place: Place) -> AsyncIterator[tuple[Stream, PartitionIdentity
         raise Refused("not_by_repair", f"{place}: {error}; that is nothing a repair can mend") from None
     except (VarlogError, CatalogError) as error:
         raise Refused("unavailable", f"{place} can't be repaired now: {error}") from None
-
-
-@asynccontextmanager
-async def _cluster(place: Place) -> AsyncIterator[tuple[VarlogConfig, CatalogConfig | None]]:
-    if place.data is None:
-        assert place.config.varlog is not None, "a mapping file names its cluster"
-        yield place.config.varlog, place.config.catalog
-        return
-    if not (place.data / "varlog").is_dir():
-        raise ConfigError(f"there is no embedded store in {place.data}; name its directory with --data")
-    store = EmbeddedStore(place.data)
-    try:
-        await store.spawn()
-        await store.ready()
-        async with await Admin.connect(store.address) as admin:
-            topic_id, log_stream_id = await find_or_make(admin)
-        yield (
-            VarlogConfig(cluster_id=ClusterId(EMBEDDED_CLUSTER_ID), metadata_repositories=(store.address,)),
-            CatalogConfig(topic_id=topic_id, log_stream_id=log_stream_id),
-        )
-    finally:
-        await store.close()
 
 
 async def _topic(place: Place, log: Log, catalog: CatalogConfig | None) -> Topic:
