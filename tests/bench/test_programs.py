@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 from bench import client
+from bench.appender_results import Results
 from bench.cells import ROOT
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -75,3 +79,44 @@ async def test_lite_beside_lmdb_alone_gives_a_ratio(tmp_path: Path) -> None:
     assert status == 0, said
     assert "round 1: varlog_lite " in said
     assert "median ratio 0." in said or "median ratio 1." in said
+
+
+async def test_a_sweep_that_is_interrupted_by_ctrl_c_keeps_what_it_measured_and_leaves_no_process(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "figures.jsonl"
+    sweep = (
+        *("-m", "bench.appender", "--target", "varlog_lite", "--seconds", "0.1"),
+        *("--pipeline", "1", "--batch", "1", "--out", str(file), "--directory", str(tmp_path)),
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, *sweep),
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},  # its children have it too
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    await wait_for(lambda: file.exists() and len(Results.read(file).cells) >= 2, timeout_s=60)
+    assert len(processes_with(f"TMPDIR={tmp_path}")) >= 3  # the program, a store, one that appends
+    os.killpg(process.pid, signal.SIGINT)  # the whole foreground, as a terminal does it
+    _, said = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 130, said.decode()
+    assert "run it again to go on" in said.decode()
+    assert "Traceback" not in said.decode()
+    assert processes_with(f"TMPDIR={tmp_path}") == []
+    kept = Results.read(file).cells
+    status, _ = await program(*sweep[1:], "--budget", "0.05")
+    assert status == 0
+    assert kept.items() <= Results.read(file).cells.items()
+
+
+def processes_with(variable: str) -> list[str]:
+    """Command lines of running programs that have it in their environment."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in each.read_bytes().split(b"\0"):
+                found.append(each.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue  # has ended meanwhile
+    return found
