@@ -174,13 +174,26 @@ async def test_an_idle_append_stream_to_a_frozen_node_is_given_up_after_5_to_15_
     own: Varlog, paused_before: bool
 ) -> None:
     """The connection's own pings find out, with no call timeout and nothing on its way."""
-    log, place = await opened(own)
+    await check_that_an_idle_stream_is_given_up(own, paused_before=paused_before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("paused_before", [True, False])
+async def test_an_idle_append_stream_to_a_frozen_primary_is_given_up_although_its_backup_lives(
+    two_nodes: RealVarlog, paused_before: bool
+) -> None:
+    await check_that_an_idle_stream_is_given_up(two_nodes, paused_before=paused_before)
+
+
+async def check_that_an_idle_stream_is_given_up(varlog: Varlog, *, paused_before: bool) -> None:
+    log, place = await opened(varlog)
     async with log, asyncio.timeout(PATIENCE_S):
+        primary = log.metadata.log_streams[place.stream].replicas[0].storage_node_id
         appender = log.appender(place.topic, place.stream)
         await append(appender, b"x")
         if paused_before:
             await asyncio.sleep(2)  # gRPC measures the line with pings of its own as long as there is traffic
-        own.freeze(NODE)
+        varlog.freeze(primary)
         frozen_at = asyncio.get_running_loop().time()
         while appender.broken is None:
             await asyncio.sleep(0.05)
@@ -188,7 +201,7 @@ async def test_an_idle_append_stream_to_a_frozen_node_is_given_up_after_5_to_15_
         assert isinstance(appender.broken, StreamBroken)
         with pytest.raises(AppendNotSent):
             await append(appender, b"y")
-        own.thaw(NODE)
+        varlog.thaw(primary)
 
 
 @pytest.mark.slow
