@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from varlog_client import (
+    GLSN,
     LLSN,
+    Admin,
     AppendError,
     EntryMeta,
     Log,
@@ -15,6 +17,7 @@ from varlog_client import (
     LogStreamId,
     StorageNodeId,
     TopicId,
+    TrimResult,
 )
 
 BOUND_S = 20.0
@@ -38,6 +41,16 @@ async def append(appender: LogStreamAppender, *payloads: bytes) -> Sequence[Entr
 async def read(log: Log, topic: TopicId, stream: LogStreamId, begin: int, end: int) -> list[LogEntry]:
     async with asyncio.timeout(BOUND_S), log.subscribe_to(topic, stream, LLSN(begin), LLSN(end)) as entries:
         return [entry async for entry in entries]
+
+
+async def trim(admin: Admin, topic: TopicId, last: GLSN) -> Sequence[TrimResult]:
+    """Trims every replica. One that hasn't heard yet that `last` is committed refuses, and is asked again."""
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            results = await admin.trim(topic, last)
+            if not any(result.error for result in results):
+                return results
+            await asyncio.sleep(0.05)
 
 
 def appender_at(log: Log, node: StorageNodeId, topic: TopicId, stream: LogStreamId) -> LogStreamAppender:
