@@ -56,6 +56,9 @@ def serve(
     node_id: Annotated[
         int | None, typer.Option(min=0, help="This node, instead of the file's node.id.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Nodes to run here, each a process and a port of its own.")
+    ] = 1,
     log_level: _Level = LogLevel.INFO,
 ) -> None:
     """Serve Kafka producers until SIGTERM or SIGINT.
@@ -66,13 +69,23 @@ def serve(
 
     kov serve mapping.yaml: the topics and the Varlog cluster that the file names.
 
+    kov serve --workers 4: four nodes on ports 9092 to 9095, which share the partitions.
+
     Exit status 1: it can't start here and now. 2: the file or the command line needs to be corrected.
     """
     from kov import commands  # noqa: PLC0415
 
     commands.set_up_logging(log_level)
     raise typer.Exit(
-        commands.serve(file, listen=listen, advertise=advertise, data=data, node_id=node_id),
+        commands.serve(
+            file,
+            listen=listen,
+            advertise=advertise,
+            data=data,
+            node_id=node_id,
+            count=workers,
+            log_level=log_level,
+        ),
     )
 
 

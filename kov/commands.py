@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import uvloop
 
-from kov import listening, process
+from kov import listening, process, workers
 from kov.address import Address
 from kov.config import DEFAULT_LISTEN, Config, embedded_config, load
 from kov.errors import CannotStart, ConfigError
@@ -40,21 +40,24 @@ def serve(
     advertise: Address | None,
     data: Path | None,
     node_id: int | None,
+    count: int = 1,
+    log_level: str = "info",
 ) -> int:
+    """`count`: so many nodes on this machine, each a process of its own where there are several."""
     try:
         if file is None:
-            config = embedded_config()
-            config = _with_listener(replace(config, node_id=node_id or config.node_id), listen, advertise)
-            _run(process.serve(config, data or DEFAULT_DATA))
-        else:
-            if data is not None:
-                raise ConfigError(
-                    f"--data is for the embedded store, and {file} names a cluster; leave one of the two out"
-                )
+            config, data = embedded_config(), data or DEFAULT_DATA
+            config = replace(config, node_id=config.node_id if node_id is None else node_id)
+        elif data is None:
             config = load(file, node_id=node_id)
-            _run(process.serve(_with_listener(config, listen, advertise), None))
+        else:
+            raise ConfigError(
+                f"--data is for the embedded store, and {file} names a cluster; leave one of the two out"
+            )
+        config = _with_listeners(config, listen, advertise, count)
+        _run(process.serve(config, data) if count == 1 else workers.serve(config, data, log_level=log_level))
     except ConfigError as error:
-        return _refused(error)
+        return refused(error)
     return _WELL
 
 
@@ -68,7 +71,7 @@ def check(file: Path, *, offline: bool) -> int:
             return _WELL
         return _WELL if _run(checking.check(config)) else _NOT_NOW
     except ConfigError as error:
-        return _refused(error)
+        return refused(error)
 
 
 def repair(
@@ -90,7 +93,7 @@ def repair(
         place = acting.parse_place(arguments[-1], config, directory)
         command.execute(place, next_offset=next_offset, yes=yes, as_json=as_json, run=_run)
     except ConfigError as error:
-        return _refused(error)
+        return refused(error)
     return _WELL
 
 
@@ -108,7 +111,7 @@ def topics(file: Path | None, *, data: Path | None, orphans: bool, remove: bool,
             work = topics_command.show_topics(config, directory)
         return _WELL if _run(work) else _NOT_NOW
     except ConfigError as error:
-        return _refused(error)
+        return refused(error)
 
 
 def demo(*, bootstrap: str | None, varlog: str | None, records: int) -> int:
@@ -123,10 +126,11 @@ def demo(*, bootstrap: str | None, varlog: str | None, records: int) -> int:
     return _run(program.run(bootstrap=bootstrap, varlog=varlog, records=records))
 
 
-def set_up_logging(level: str) -> None:
+def set_up_logging(level: str, *, of: str = "") -> None:
+    """`of`: which one of several processes that log to the same place."""
     logging.basicConfig(
         stream=sys.stderr,
-        format="%(asctime)s.%(msecs)03d %(levelname)-7s %(name)s: %(message)s",
+        format=f"%(asctime)s.%(msecs)03d %(levelname)-7s {of and f'{of} '}%(name)s: %(message)s",
         datefmt="%H:%M:%S",
         level=logging.WARNING,
     )
@@ -134,12 +138,18 @@ def set_up_logging(level: str) -> None:
         logging.getLogger(name).setLevel(level.upper())
 
 
-def _with_listener(config: Config, listen: Address | None, advertise: Address | None) -> Config:
+def _with_listeners(config: Config, listen: Address | None, advertise: Address | None, count: int) -> Config:
     if not config.nodes:
-        return config.with_one_node(listening.listener(listen or DEFAULT_LISTEN, advertise))
+        first = listening.listener(listen or DEFAULT_LISTEN, advertise)
+        return config.with_nodes(listening.in_a_row(first, count))
     if listen is not None or advertise is not None:
         raise ConfigError(
             f"{config.source} says in nodes where to listen; leave --listen and --advertise out"
+        )
+    if count > 1:
+        raise ConfigError(
+            f"{config.source} lists the nodes; leave --workers out and run `kov serve {config.source} "
+            "--node-id ID` for each of them"
         )
     return config
 
@@ -149,6 +159,7 @@ def _run(coroutine: Coroutine[None, None, T]) -> T:
         return runner.run(coroutine)
 
 
-def _refused(error: ConfigError) -> int:
+def refused(error: ConfigError) -> int:
+    """Says what is wrong; the exit status for it."""
     sys.stderr.write(f"kov: {error}\n")
     return _NOT_NOW if isinstance(error, CannotStart) else _BAD_CONFIGURATION

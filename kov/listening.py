@@ -6,12 +6,15 @@ import errno
 import logging
 import socket
 from collections.abc import Mapping
+from typing import Final
 
 from kov.address import Address
 from kov.config import Listener, NodeConfig
 from kov.errors import CannotStart, ConfigError
 
 _log = logging.getLogger(__name__)
+
+_LAST_PORT: Final = 0xFFFF
 
 
 def bind(node: NodeConfig) -> dict[str, socket.socket]:
@@ -51,6 +54,20 @@ def listener(listen: Address, advertise: Address | None) -> Listener:
             advertise.host,
         )
     return Listener(bind=listen, advertise=advertise or listen)
+
+
+def in_a_row(first: Listener, count: int) -> list[Listener]:
+    """One for each of `count` nodes on this host, on ports that follow each other; a port 0 stays 0."""
+
+    def shifted(address: Address, by: int) -> Address:
+        return Address(address.host, address.port + by if address.port else 0)
+
+    last = max(first.bind.port, first.advertise.port) + count - 1
+    if last > _LAST_PORT:
+        raise ConfigError(f"{count} workers need ports up to {last}; choose a lower first one with --listen")
+    return [
+        Listener(bind=shifted(first.bind, by), advertise=shifted(first.advertise, by)) for by in range(count)
+    ]
 
 
 def refusal(address: Address, error: OSError) -> CannotStart:

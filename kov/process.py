@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ async def serve(config: Config, data: Path | None) -> None:
 
     `data` is the embedded store's directory where the configuration names no cluster.
     """
-    stopping = _stop_on_signals()
+    stopping = stop_on_signals()
     with ExitStack() as held:
         sockets = listening.bind(config.node)
         for each in sockets.values():
@@ -41,34 +42,40 @@ async def serve(config: Config, data: Path | None) -> None:
         from kov.server import Server  # noqa: PLC0415
 
         server = Server(config, sockets, store=store)
-        try:
-            if await _started(server, stopping):
-                gc.freeze()
-                _announce(server, config, data)
-                await stopping.wait()
-                _log.info("stopping")
-        finally:
-            await server.close()
+        await run(server, stopping, lambda: announce(server.bootstrap_servers, place(config, data)))
 
 
-async def _started(server: Server, stopping: asyncio.Event) -> bool:
-    """False: a signal came first."""
-    start = asyncio.create_task(server.start(), name="start")
+async def run(server: Server, stopping: asyncio.Event, announce: Callable[[], None]) -> None:
+    """Until `stopping`; `announce` is called when producers are served. Raises ConfigError."""
+    try:
+        if await done_before(stopping, server.start()):
+            gc.freeze()
+            announce()
+            await stopping.wait()
+            _log.info("stopping")
+    finally:
+        await server.close()
+
+
+async def done_before(stopping: asyncio.Event, start: Coroutine[None, None, None]) -> bool:
+    """False: a signal came first, and `start` was cancelled. Raises what `start` does."""
+    starting = asyncio.create_task(start, name="start")
     stop = asyncio.create_task(stopping.wait(), name="stop")
     try:
-        await asyncio.wait({start, stop}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting, stop}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.cancel()
-        if not start.done():
-            start.cancel()
-        await asyncio.wait({start, stop})
-    if start.cancelled():
+        if not starting.done():
+            starting.cancel()
+        await asyncio.wait({starting, stop})
+    if starting.cancelled():
         return False
-    start.result()
+    starting.result()
     return True
 
 
-def _stop_on_signals() -> asyncio.Event:
+def stop_on_signals() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT; a second one ends the process at once."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -83,9 +90,13 @@ def _stop_on_signals() -> asyncio.Event:
     return stopping
 
 
-def _announce(server: Server, config: Config, data: Path | None) -> None:
-    first, *others = server.bootstrap_servers.items()
-    where = f"embedded store in {data}" if data is not None else f"topics of {config.source}"
+def place(config: Config, data: Path | None) -> str:
+    return f"embedded store in {data}" if data is not None else f"topics of {config.source}"
+
+
+def announce(bootstrap_servers: Mapping[str, str], where: str) -> None:
+    """The first listener's addresses are for `bootstrap.servers`."""
+    first, *others = bootstrap_servers.items()
     further = "".join(f"; listener {name}: {address}" for name, address in others)
     sys.stdout.write(f"kov is ready: bootstrap.servers={first[1]} ({where}){further}\n")
     sys.stdout.flush()

@@ -13,9 +13,9 @@ from kov import listening
 from kov.broker import Broker, Node
 from kov.broker_settings import broker_settings, wire_limits
 from kov.catalog import Catalog, CatalogError, Changer, Creator
-from kov.catalog.bootstrap import find_or_make
 from kov.config import CatalogConfig, Config, NodeConfig, VarlogConfig
-from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
+from kov.embedded import EmbeddedStore
+from kov.embedded_cluster import cluster_in
 from kov.errors import CannotStart, ConfigError
 from kov.partition.identity import WriterIdentity
 from kov.partition.table import PartitionTable
@@ -23,7 +23,7 @@ from kov.partition.unsealing import Unsealer
 from kov.peer import Peers, serve_connection_factory
 from kov.topic_admin import Changeable, TopicAdmin
 from kov.topic_table import Topics
-from varlog_client import Admin, Log
+from varlog_client import Log
 from varlog_client.errors import VarlogError
 from varlog_client.types import ClusterId
 
@@ -91,18 +91,7 @@ class Server:
             return self._config.varlog, self._config.catalog
         assert self._store is not None, "without a cluster there is an embedded store"
         self._rooms.push_async_callback(self._store.close)
-        await self._store.ready()
-        varlog = VarlogConfig(
-            cluster_id=ClusterId(EMBEDDED_CLUSTER_ID),
-            metadata_repositories=(self._store.address,),
-            admin=self._store.address,
-        )
-        try:
-            async with await Admin.connect(self._store.address) as admin:
-                topic_id, log_stream_id = await find_or_make(admin)
-        except (CatalogError, VarlogError) as error:
-            raise CannotStart(f"the embedded store in {self._store.directory}: {error}") from error
-        return varlog, CatalogConfig(topic_id=topic_id, log_stream_id=log_stream_id)
+        return await cluster_in(self._store)
 
     async def _open_log(self, varlog: VarlogConfig) -> Log:
         _log.info("connecting to the Varlog cluster at %s", ", ".join(varlog.metadata_repositories))
@@ -156,17 +145,21 @@ class Server:
     def _open_partitions(self, log: Log, varlog: VarlogConfig) -> PartitionTable:
         writer = WriterIdentity(node_id=self._node.node_id, addresses=self.bootstrap_servers)
         unsealer = Unsealer(varlog.admin) if varlog.unseal and varlog.admin is not None else None
-        store = self._store
         partitions = PartitionTable(
             log,
             cluster_id=varlog.cluster_id,
             writer=writer,
             unsealer=unsealer,
-            repair=f"kov repair {f'--data {store.directory}' if store else self._config.source}",
+            repair=f"kov repair {self._repair_arguments}",
             memory=self._peers.budget,
         )
         self._rooms.push_async_callback(partitions.close, _PARTITIONS_TIMEOUT_S)
         return partitions
+
+    @property
+    def _repair_arguments(self) -> str:
+        data = self._store.directory if self._store is not None else self._config.data
+        return f"--data {data}" if data is not None else self._config.source
 
     def _open_admin(
         self,

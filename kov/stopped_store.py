@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from kov.catalog.bootstrap import find_or_make
 from kov.config import CatalogConfig, Config, VarlogConfig
-from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
+from kov.embedded import EmbeddedStore
+from kov.embedded_cluster import cluster_in
 from kov.errors import ConfigError
-from varlog_client import Admin
-from varlog_client.types import ClusterId
 
 
 @asynccontextmanager
@@ -31,14 +29,6 @@ async def cluster_of(
     store = EmbeddedStore(data)
     try:
         await store.spawn()
-        await store.ready()
-        async with await Admin.connect(store.address) as admin:
-            topic_id, log_stream_id = await find_or_make(admin)
-        varlog = VarlogConfig(
-            cluster_id=ClusterId(EMBEDDED_CLUSTER_ID),
-            metadata_repositories=(store.address,),
-            admin=store.address,
-        )
-        yield varlog, CatalogConfig(topic_id=topic_id, log_stream_id=log_stream_id)
+        yield await cluster_in(store)
     finally:
         await store.close()

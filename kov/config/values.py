@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from kov.address import Address
@@ -65,7 +66,8 @@ class ConnectionLimits:
 class Config:
     """`nodes` is empty where the file leaves them out: then there is one, and the command line says where.
 
-    `varlog` is None for the embedded store, whose addresses are known only when it runs.
+    `varlog` is None for the embedded store, whose addresses are known only when it runs. `data` is the
+    directory of an embedded store that another process of ours runs.
     """
 
     source: str
@@ -76,6 +78,7 @@ class Config:
     topics: tuple[Topic, ...] = ()
     auto_create: AutoCreate = field(default_factory=AutoCreate)
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    data: Path | None = None
 
     @property
     def node(self) -> NodeConfig:
@@ -83,11 +86,18 @@ class Config:
         return next(node for node in self.nodes if node.node_id == self.node_id)
 
     def with_one_node(self, listener: Listener) -> Config:
-        node = NodeConfig(node_id=self.node_id, listeners={DEFAULT_LISTENER_NAME: listener})
-        return replace(self, nodes=(node,))
+        return self.with_nodes([listener])
 
-    def with_store(self, varlog: VarlogConfig, catalog: CatalogConfig) -> Config:
-        return replace(self, varlog=varlog, catalog=catalog)
+    def with_nodes(self, listeners: Sequence[Listener]) -> Config:
+        """A node for each, with ids from this one's on."""
+        nodes = [
+            NodeConfig(node_id=node_id, listeners={DEFAULT_LISTENER_NAME: listener})
+            for node_id, listener in enumerate(listeners, self.node_id)
+        ]
+        return replace(self, nodes=tuple(nodes))
+
+    def with_store(self, varlog: VarlogConfig, catalog: CatalogConfig, data: Path) -> Config:
+        return replace(self, varlog=varlog, catalog=catalog, data=data)
 
 
 def embedded_config() -> Config:
