@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from kov.entries import BatchEntry, ControlEntry, unpack
 from kov.partition import control, recovery
@@ -20,6 +21,8 @@ from kov.partition.view import View
 from kov.pb.control_pb2 import Fence
 from varlog_client.errors import Trimmed, Unavailable
 from varlog_client.types import LogEntry, LogStreamState
+
+PROBE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,20 @@ class History:
 
     def _holds_all_of(self, extent: LogStreamState) -> bool:
         return self.stream.primary_answered(extent) and extent.last.llsn <= self.view.fold.position.llsn
+
+    async def refuse_if_all_was_trimmed(self) -> None:
+        """Raises `NoStart` where the stream looks empty and wasn't always: its extent is the same either way.
+
+        Takes a second where it was. Raises `VarlogError`.
+        """
+        try:
+            async with asyncio.timeout(PROBE_S), aclosing(self.stream.read(1, 2)) as entries:
+                async for _ in entries:
+                    return
+        except Trimmed:
+            raise recovery.NoStart(self.stream, 0) from None
+        except TimeoutError:  # the first entry is yet to come
+            return
 
     async def find_start(self) -> None:
         """Looks where the stream begins now: somebody else may have trimmed it. Raises `VarlogError`."""

@@ -151,7 +151,11 @@ class Reader:
         # Before "out of range" is said, the tail is read anew: it makes consumers begin somewhere else, and a
         # backup may lag, a writer may have been deposed without knowing.
         certain = await (self._history.is_complete() if current else self._history.look())
-        if not certain and offset is not None and offset > self._view.end_offset:
+        if offset is None or offset <= self._view.end_offset:
+            return
+        if not self._view.fold.position.llsn:
+            await self._history.refuse_if_all_was_trimmed()
+        if not certain:
             text = f"offset {offset} isn't known here yet, and whether it exists can't be found out now"
             raise KafkaError(ErrorCode.kafka_storage_error, text)
 

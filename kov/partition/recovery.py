@@ -20,11 +20,13 @@ GROWTH: Final = 4
 
 
 class NoStart(Unusable):
-    """The stream was trimmed, and what is left holds no control entry to begin with."""
+    """The stream was trimmed, and what is left holds no control entry to begin with: `first` is 0 where
+    nothing is left."""
 
     def __init__(self, stream: Stream, first: int) -> None:
+        trimmed = f"up to {first - 1}" if first else "to its end"
         super().__init__(
-            f"{stream} was trimmed up to {first - 1}, and nothing behind that tells which offset comes next; "
+            f"{stream} was trimmed {trimmed}, and nothing behind that tells which offset comes next; "
             f"to see what is lost, and to declare it lost, run: {stream.repair}"
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import Final
 
 from kov.partition.stream import Stream
@@ -13,6 +14,17 @@ from varlog_client.types import LogStream, LogStreamId, LogStreamStatus
 
 _log: Final = logging.getLogger(__name__)
 SETTLED_S: Final = 2.0
+FORGOTTEN_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found at `at`: the metadata's word, and whether every replica said SEALED, since when."""
+
+    known: LogStream
+    sealed: bool
+    since: float
+    at: float
 
 
 class Unsealer:
@@ -21,19 +33,21 @@ class Unsealer:
     def __init__(self, address: str) -> None:
         self._address = address
         self._lock = asyncio.Lock()
-        self._seen: dict[LogStreamId, tuple[LogStream, float]] = {}
+        self._looks: dict[LogStreamId, _Look] = {}
 
     async def consider(self, stream: Stream) -> None:
-        """Unseals `stream` if that is safe now: every replica says SEALED, and so does the metadata, whose
-        word on this log stream hasn't changed for two seconds. Else nothing; ask again later. Never raises
-        `VarlogError`.
+        """Unseals `stream` if that is safe now: for two seconds, at each look, every replica has said SEALED,
+        and so has the metadata, whose word on this log stream hasn't changed. Else nothing; ask again soon,
+        or the two seconds begin anew. Never raises `VarlogError`.
 
-        An earlier unseal leaves a primary that accepts appends which then hang; one right after a change
-        of the replicas may leave the old primary acting.
+        An earlier unseal leaves a primary that accepts appends which then hang until the admin seals again.
+        So may one right after a restarted replica was sealed, which the admin may be about to synchronise.
+        One right after a change of the replicas may leave the old primary acting.
         """
         async with self._lock:
             try:
                 if await self._is_safe(stream):
+                    self._looks.pop(stream.log_stream_id, None)
                     _log.info("unsealing %s", stream)
                     async with await Admin.connect(self._address) as admin:
                         await admin.unseal(stream.topic_id, stream.log_stream_id)
@@ -42,13 +56,14 @@ class Unsealer:
 
     async def _is_safe(self, stream: Stream) -> bool:
         known = (await stream.refresh()).log_streams.get(stream.log_stream_id)
+        before = self._looks.pop(stream.log_stream_id, None)
         if known is None or known.status is not LogStreamStatus.SEALED:
-            self._seen.pop(stream.log_stream_id, None)
             return False
-        # Only its own changes count: where a node held many log streams, unsealing one changes the version.
+        sealed = (await stream.peek()).sealed
         now = asyncio.get_running_loop().time()
-        before, since = self._seen.setdefault(stream.log_stream_id, (known, now))
-        if known != before:
-            self._seen[stream.log_stream_id] = known, now
-            return False
-        return now - since >= SETTLED_S and (await stream.peek()).sealed
+        # Only its own changes count: where a node held many log streams, unsealing one changes the version.
+        changed = before is not None and before.known != known
+        held = before is not None and before.sealed and not changed and now - before.at < FORGOTTEN_S
+        look = _Look(known, sealed, before.since if before is not None and held else now, now)
+        self._looks[stream.log_stream_id] = look
+        return sealed and not changed and now - look.since >= SETTLED_S

@@ -18,7 +18,7 @@ class View:
     def __init__(self, budget: TailBudget) -> None:
         self._fold: Fold | None = None
         self._tail = Tail(budget)
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: dict[asyncio.Future[None], int] = {}
         self.index = Index()
         self.oldest_control = 0
         """The newest control entry that lies before every mark of the index; 0: none, or not loaded."""
@@ -78,24 +78,24 @@ class View:
         if self.loaded and self.end_offset > offset:
             waiter.set_result(None)
         else:
-            self._waiters = [w for w in self._waiters if not w[1].done()]
-            self._waiters.append((offset, waiter))
+            self._waiters[waiter] = offset
+            waiter.add_done_callback(self._forget)
         return waiter
 
     def wake_all(self) -> None:
         """Whoever waits for the end to grow waits in vain: there will be nothing more."""
-        waiters, self._waiters = self._waiters, []
-        for _, waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        for waiter in self._waiters:
+            _wake(waiter)
 
     def _wake(self, end_offset: int) -> None:
-        waiting = []
-        for offset, waiter in self._waiters:
-            if waiter.done():
-                continue
+        for waiter, offset in self._waiters.items():
             if offset < end_offset:
-                waiter.set_result(None)
-            else:
-                waiting.append((offset, waiter))
-        self._waiters = waiting
+                _wake(waiter)
+
+    def _forget(self, waiter: asyncio.Future[None]) -> None:
+        self._waiters.pop(waiter, None)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

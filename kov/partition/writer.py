@@ -95,10 +95,6 @@ class Writer:
         self._stopped = False
 
     @property
-    def idle(self) -> bool:
-        return not self.queue and not self._in_flight
-
-    @property
     def in_flight(self) -> Sequence[Run]:
         return self._in_flight
 

@@ -22,6 +22,7 @@ from kov.partition.limits import Limits
 from kov.partition.partition import Partition
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
+from kov.partition.unsealing import Unsealer
 from kov.topics import Origin, Topic, TopicConfig
 from varlog_client import Callback, Log
 from varlog_client.errors import (
@@ -76,6 +77,7 @@ class ScriptedLog:
         self.sealed = False
         self.unreachable = False
         self.appenders = 0
+        self.watches_s: list[float] = []  # one for each appender
         self._grown = asyncio.Event()
         replicas = tuple(Replica(storage_node_id=StorageNodeId(n), storage_node_path=f"/{n}") for n in (1, 2))
         stream = LogStream(
@@ -189,6 +191,7 @@ class ScriptedLog:
         self, topic_id: TopicId, log_stream_id: LogStreamId, *, pipeline: int, call_timeout_s: float
     ) -> ScriptedAppender:
         self.appenders += 1
+        self.watches_s.append(call_timeout_s)
         return ScriptedAppender(self, pipeline)
 
     async def grown(self) -> None:
@@ -277,6 +280,7 @@ def partition_on(
     limits: Limits | None = None,
     config: TopicConfig | None = None,
     memory: Budget | None = None,
+    unsealer: Unsealer | None = None,
 ) -> Partition:
     topic = Topic(
         name="orders",
@@ -295,5 +299,6 @@ def partition_on(
         node,
         TailBudget(),
         limits or Limits(retry_s=0.001, max_retry_s=0.01, deposed_s=0.05),
+        unsealer=unsealer,
         memory=memory,
     )

@@ -54,5 +54,39 @@ async def test_a_log_stream_that_was_seen_running_meanwhile_waits_anew(tmp_path:
             assert await statuses(log) == {LogStreamStatus.SEALED}
 
 
+async def test_a_log_stream_that_is_sealed_again_after_kov_unsealed_it_waits_anew(tmp_path: Path) -> None:
+    """The admin server seals again what was unsealed too early."""
+    async with LiteServer(tmp_path) as server, await Admin.connect(server.address) as admin:
+        topic = (await admin.add_topic()).topic_id
+        log_stream = (await admin.add_log_stream(topic)).log_stream_id
+        async with await Log.open(1, [server.address]) as log:
+            stream, unsealer = Stream(log, topic, log_stream), Unsealer(server.address)
+            await admin.seal(topic, log_stream)
+            await unsealer.consider(stream)
+            await asyncio.sleep(SETTLED_S)
+            await unsealer.consider(stream)
+            assert await statuses(log) == {LogStreamStatus.RUNNING}
+            await admin.seal(topic, log_stream)
+            await unsealer.consider(stream)
+            assert await statuses(log) == {LogStreamStatus.SEALED}
+
+
+async def test_what_was_seen_long_ago_counts_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have run meanwhile, and have been sealed again just now."""
+    monkeypatch.setattr(unsealing, "FORGOTTEN_S", SETTLED_S / 2)
+    async with LiteServer(tmp_path) as server, await Admin.connect(server.address) as admin:
+        topic = (await admin.add_topic()).topic_id
+        log_stream = (await admin.add_log_stream(topic)).log_stream_id
+        async with await Log.open(1, [server.address]) as log:
+            stream, unsealer = Stream(log, topic, log_stream), Unsealer(server.address)
+            await admin.seal(topic, log_stream)
+            for _ in range(2):
+                await unsealer.consider(stream)
+                await asyncio.sleep(SETTLED_S)
+            assert await statuses(log) == {LogStreamStatus.SEALED}
+
+
 async def statuses(log: Log) -> set[LogStreamStatus]:
     return {stream.status for stream in (await log.refresh()).log_streams.values()}
