@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import pytest
 from kio.schema.errors import ErrorCode
@@ -15,7 +16,14 @@ from kov.partition.states import State
 from kov.topics import TimestampType, TopicConfig
 from tests.builders import batch, idempotent
 from tests.kov.partition.asking import code_of, offset_of, send, until, values_of
-from tests.kov.partition.scripted import ScriptedAppender, ScriptedLog, partition_on
+from tests.kov.partition.scripted import (
+    LOG_STREAM_ID,
+    TOPIC_ID,
+    ScriptedAppender,
+    ScriptedLog,
+    partition_on,
+)
+from varlog_client.types import GLSN, LLSN, EntryMeta, LogStreamId, LogStreamState, TopicId
 
 QUICK = Limits(retry_s=0.001, max_retry_s=0.01, deposed_s=0.05)
 
@@ -127,7 +135,46 @@ async def test_one_append_too_many_is_turned_away_at_once_and_not_before(log: Sc
     await partition.close(1)
 
 
-# Doubt and closing: appenders don't pile up
+# Doubt and closing
+
+
+async def test_a_batch_that_is_found_stored_is_answered_like_any_other(
+    partition: Partition, log: ScriptedLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = await send(partition, batch())
+    log.hold()
+    future = send(partition, batch())
+    await until(lambda: len(log.sent) == 1)
+    log.strand(stored=1)
+    assert await future == replace(first, base_offset=1)
+    assert any(record.message.endswith(">: log stream 1: cut by the test") for record in caplog.records)
+
+
+async def test_a_question_from_before_the_opening_doesnt_read_ahead_of_the_writer(
+    partition: Partition, log: ScriptedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored and not confirmed yet is the writer's to fold."""
+    log.hold(lambda payload: True)
+    first = send(partition, batch())
+    await until(lambda: len(log.sent) == 1)
+    answered, peek = asyncio.Event(), log.peek
+
+    async def late(topic_id: TopicId, log_stream_id: LogStreamId) -> LogStreamState:
+        await answered.wait()
+        return await peek(topic_id, log_stream_id)
+
+    monkeypatch.setattr(log, "peek", late)
+    question = asyncio.create_task(partition.offsets(-1))
+    await asyncio.sleep(0)
+    log.complete()
+    await until(lambda: len(log.sent) == 1)
+    stored = log.sent.popleft()
+    llsn = log.store(stored.payloads)
+    answered.set()
+    assert (await question).offset == 0
+    stored.callback([EntryMeta(TOPIC_ID, LOG_STREAM_ID, GLSN(llsn), LLSN(llsn))], None)
+    assert first.done()
+    assert partition.state is State.ACTIVE
 
 
 def appender_of(log: ScriptedLog) -> ScriptedAppender:

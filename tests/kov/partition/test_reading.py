@@ -144,6 +144,58 @@ async def test_each_question_of_a_reader_sees_what_was_written_meanwhile(
     assert (await reader.offsets(-1)).offset == 4
 
 
+async def test_beyond_its_end_even_the_writer_asks_storage(writer: Partition, log: ScriptedLog) -> None:
+    await written(writer, 2)
+    log.unreachable = True
+    with pytest.raises(KafkaError, match="no replica answers") as caught:
+        await writer.read(3, max_bytes=1)
+    assert caught.value.code is ErrorCode.kafka_storage_error
+
+
+async def test_a_deposed_writer_that_doesnt_know_it_sends_no_consumer_back(
+    writer: Partition, reader: Partition
+) -> None:
+    await written(writer, 2)
+    await written(reader, 3)  # which writes, too, from now on
+    with pytest.raises(KafkaError) as caught:
+        await writer.read(4, max_bytes=1)
+    assert caught.value.code is ErrorCode.kafka_storage_error
+    text = "offset 4 isn't known here yet, and whether it exists can't be found out now"
+    assert caught.value.message == text
+
+
+async def test_who_follows_reads_without_asking_storage_but_for_what_it_doesnt_know(
+    writer: Partition, reader: Partition, log: ScriptedLog
+) -> None:
+    await written(writer, 2)
+    await reader.read(0, max_bytes=1)
+    reader.advanced(2)
+    log.unreachable = True
+    assert offsets_in(await reader.read(1, max_bytes=1)) == [1]
+    assert (await reader.read(2, max_bytes=1)).records == ()
+    for question in (reader.read(3, max_bytes=1), reader.offsets(-1)):
+        with pytest.raises(KafkaError, match="no replica answers"):
+            await question
+
+
+async def test_who_doesnt_follow_looks_at_each_read(writer: Partition, reader: Partition) -> None:
+    for n in range(3):
+        await written(writer, 1)
+        fetched = await reader.read(0, max_bytes=1 << 20)
+        assert offsets_in(fetched) == list(range(n + 1))
+        assert fetched.high_watermark == n + 1
+
+
+async def test_a_read_at_the_end_is_empty_also_where_the_primary_is_away(
+    writer: Partition, reader: Partition, log: ScriptedLog
+) -> None:
+    await written(writer, 2)
+    log.primary_answers = False
+    assert (await reader.read(2, max_bytes=1)).records == ()
+    with pytest.raises(KafkaError, match="offset 3 isn't known here yet"):
+        await reader.read(3, max_bytes=1)
+
+
 # Trimmed by somebody
 
 

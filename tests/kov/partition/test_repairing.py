@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -131,6 +132,23 @@ async def test_where_nothing_is_wrong_the_end_is_told(log: ScriptedLog) -> None:
     with pytest.raises(NothingWrong) as caught:
         await examine(log)
     assert caught.value.next_offset == 77
+    text = "log stream 1 of Varlog topic 1 can be used as it is: its records go on at offset 77"
+    assert str(caught.value) == text
+
+
+async def test_a_stream_that_gets_its_first_entry_just_now_was_not_trimmed() -> None:
+    log = ScriptedLog()
+    looking = asyncio.create_task(examine(log))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    log.store([b"the first"])
+    with pytest.raises(NothingWrong, match="go on at offset 0"):
+        await looking
+
+
+async def test_where_nothing_is_left_it_is_still_known_of_which_partition(log: ScriptedLog) -> None:
+    log.trim(len(log.entries))
+    assert (await examine(log)).fold.partition == IDENTITY
 
 
 # Why not

@@ -176,3 +176,9 @@ async def test_an_empty_stream_begins_with_nothing() -> None:
     stream, view = stream_on(ScriptedLog()), View(TailBudget(0))
     await recovery.load(stream, IDENTITY, view, await stream.peek())
     assert (view.fold.partition, view.fold.position) == (IDENTITY, Fold(IDENTITY).position)
+
+
+async def test_an_empty_range_asks_storage_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = ScriptedLog()
+    monkeypatch.setattr(log, "subscribe_to", None)
+    assert [entry async for entry in stream_on(log).read(5, 5)] == []

@@ -68,11 +68,13 @@ class Cluster:
         return replace(state, replicas=tuple(replace(each, size_bytes=size) for each, size in sized))
 
     def subscribe_to(self, topic_id: TopicId, log_stream_id: LogStreamId, begin: int, end: int) -> Entries:
+        assert topic_id == TOPIC_ID
         return self.logs[log_stream_id].subscribe_to(topic_id, log_stream_id, begin, end)
 
     def appender(
         self, topic_id: TopicId, log_stream_id: LogStreamId, *, pipeline: int, call_timeout_s: float
     ) -> ScriptedAppender:
+        assert topic_id == TOPIC_ID
         log = self.logs[log_stream_id]
         return log.appender(topic_id, log_stream_id, pipeline=pipeline, call_timeout_s=call_timeout_s)
 

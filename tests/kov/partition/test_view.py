@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import weakref
+
 from kov import records
 from kov.entries import unpack
 from kov.partition import control
@@ -59,6 +63,18 @@ async def test_whoever_gives_up_waiting_disturbs_nobody() -> None:
     grow(view)
     assert waiting.done()
     assert other.done()
+
+
+async def test_who_waits_no_more_is_not_held_on_to() -> None:
+    view = view_with(0)
+    given_up, served = view.advanced(5), view.advanced(0)
+    held = [weakref.ref(given_up), weakref.ref(served)]
+    given_up.cancel()
+    grow(view)
+    await asyncio.sleep(0)
+    del given_up, served
+    gc.collect()
+    assert [each() for each in held] == [None, None]
 
 
 async def test_before_it_is_loaded_one_can_wait_too() -> None:
