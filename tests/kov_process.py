@@ -26,7 +26,7 @@ class KovProcess:
     `log`, over all its runs.
     """
 
-    COMMAND = (sys.executable, "-m", "kov")
+    COMMAND: tuple[str, ...] = (sys.executable, "-m", "kov")
 
     def __init__(self, directory: Path, *arguments: str, cwd: Path | None = None) -> None:
         self.data = directory / "kov-data"

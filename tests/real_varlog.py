@@ -168,6 +168,14 @@ class RealVarlog:
         """`kill -9`. Its log streams will be sealed when it is back: see `unseal`."""
         self._kill(f"sn{node}")
 
+    def volume(self, node: StorageNodeId) -> Path:
+        """Where its data lie. Made at its first start, unless it is there."""
+        return self._directory / f"sn{node}"
+
+    def has_ended(self, node: StorageNodeId) -> bool:
+        """By itself: on a full disk it does. `restart` starts it again."""
+        return self._running[f"sn{node}"].poll() is not None
+
     def kill_metadata_repository(self) -> None:
         self._kill("mr")
 
@@ -229,7 +237,7 @@ class RealVarlog:
         )
 
     def _start_node(self, node: StorageNodeId) -> None:
-        volume = self._directory / f"sn{node}"
+        volume = self.volume(node)
         volume.mkdir(parents=True, exist_ok=True)
         self._spawn(
             f"sn{node}",

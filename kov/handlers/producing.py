@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _log: Final = logging.getLogger(__name__)
 _FIRST_VERSION_WITH_ZSTD: Final = 7
 _SHORTEST_TIMEOUT_S: Final = 1.0  # with acks=1 Kafka ignores the timeout, and some clients send 0
+# With acks=0 nobody waits, and hanging up takes nothing back: what can't be stored must not fill the memory
+# for the 24 days that a request may ask for. It is as long as Java's delivery.timeout.ms.
+_LONGEST_UNANSWERED_S: Final = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def _admit_topic(context: Context, request: ProduceRequest, data: TopicProduceDa
     try:
         topic = find_topic(context, data.name, data.topic_id)
     except KafkaError as error:
-        return [Admitted(part.index, error) for part in data.partition_data]
+        return [Admitted(part.index, error.bare()) for part in data.partition_data]
     return [_admit(context, request, topic, part) for part in data.partition_data]
 
 
@@ -61,9 +64,11 @@ def _admit(context: Context, request: ProduceRequest, topic: Topic, data: Partit
             raise KafkaError(ErrorCode.invalid_required_acks, f"acks is {request.acks}, not -1, 0 or 1")
         partition = find_partition(context, topic, data.index)
         timeout_s = max(request.timeout.total_seconds(), _SHORTEST_TIMEOUT_S)
+        if request.acks == 0:
+            timeout_s = min(timeout_s, _LONGEST_UNANSWERED_S)
         outcome = partition.append(batch, source=context.source, timeout_s=timeout_s)
     except KafkaError as error:
-        return Admitted(data.index, error, partition)
+        return Admitted(data.index, error.bare(), partition)
     except Exception:  # A defect of ours in one partition must not take the answers of the others along.
         _log.exception("producing to %s/%d failed", topic.name, data.index)
         return Admitted(data.index, defect())

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
+from tests.adversity.small_disk import can_mount
 from tests.adversity.stage import Stage
 from tests.adversity.storage import LITE, REAL, LiteStorage, RealStorage
 from tests.adversity.wire import Cut, Weather, Wire
 
 Play = Callable[[Stage], Awaitable[None]]
 Wires = Callable[[Stage], Iterable[Wire]]
+
+_ENDED_S = 5.0
 
 
 class Side(Enum):
@@ -26,7 +30,7 @@ class Side(Enum):
 class Kind:
     """`play` returns when the fault is mended. `excuses`: producers lose their connections, or kov dies.
 
-    `weight`: how often it is drawn. `alone`: never together with another one.
+    `weight`: how often it is drawn. `alone`: never together with another one. `possible`: on this machine.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Kind:
     weight: float = 1.0
     excuses: bool = False
     alone: bool = False
+    possible: Callable[[], bool] = lambda: True
 
 
 def _front(stage: Stage) -> Iterable[Wire]:
@@ -188,6 +193,20 @@ async def _fill_disk(stage: Stage) -> None:
     await stage.storage.ballast.free()
 
 
+async def _fill_the_disk_of_one(stage: Stage) -> None:
+    """The node ends itself as soon as it has to write something; what is under way hangs until then."""
+    assert isinstance(stage.storage, RealStorage)
+    node = stage.chance.choice(list(stage.storage.nodes))
+    stage.storage.fill_disk(node)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_ENDED_S):
+            while not stage.storage.has_ended(node):
+                await asyncio.sleep(0.05)
+    await _between(stage, 0.0, 2.0)
+    await stage.storage.free_disk(node)
+    await stage.storage.all_running()
+
+
 async def _restart_metadata_repository(stage: Stage) -> None:
     assert isinstance(stage.storage, RealStorage)
     stage.storage.kill_metadata_repository()
@@ -220,6 +239,13 @@ _ON_REAL = [
     Kind(name="storage node killed", side=Side.STORAGE, play=_killing_storage(2.0), weight=3.0),
     Kind(name="storage node frozen for a moment", side=Side.STORAGE, play=_freezing_storage(0.1, 2.0)),
     Kind(name="storage node frozen for long", side=Side.STORAGE, play=_freezing_storage(7, 12), weight=0.5),
+    Kind(
+        name="disk full",
+        side=Side.STORAGE,
+        play=_fill_the_disk_of_one,
+        alone=True,
+        possible=can_mount,
+    ),
     Kind(name="metadata repository killed", side=Side.STORAGE, play=_restart_metadata_repository, weight=1.5),
 ]
 KINDS = {LITE: [*_EVERYWHERE, *_ON_LITE], REAL: [*_EVERYWHERE, *_ON_REAL]}

@@ -83,7 +83,8 @@ class Round:
             self.seconds = time.monotonic() - begun
 
     async def _attack(self, stage: Stage, chance: Random, producers: Sequence[ProducerProcess]) -> None:
-        await self._until(self._all_answered_some, _START_S, "the producers' first records")
+        places = set(stage.places)
+        await self._until(lambda: self._all_answered_some(places), _START_S, "the producers' first records")
         await self._strike(stage, chance)
         if self.findings:
             self.diagnosis = await stage.storage.diagnose()
@@ -133,8 +134,12 @@ class Round:
                 return
             await asyncio.sleep(_POLL_S)
 
-    def _all_answered_some(self) -> bool:
-        return all(sum(1 for s in book.sent if s.at is not None) >= _FIRST_ANSWERS for book in self.books)
+    def _all_answered_some(self, places: set[Place]) -> bool:
+        """And every log stream holds something: before that, Varlog may hang for ever after a fault."""
+        held = {each.place for book in self.books for each in book.sent if each.offset is not None}
+        return places <= held and all(
+            sum(1 for s in book.sent if s.at is not None) >= _FIRST_ANSWERS for book in self.books
+        )
 
     def _excuses(self) -> list[Excuse]:
         return [
@@ -144,7 +149,7 @@ class Round:
 
 def _draw(storage: str, chance: Random, most: int) -> list[Kind]:
     """One kind, or now and then two of different sides at once."""
-    kinds = KINDS[storage]
+    kinds = [kind for kind in KINDS[storage] if kind.possible()]
     (first,) = chance.choices(kinds, [kind.weight for kind in kinds])
     others = [kind for kind in kinds if kind.side is not first.side and not kind.alone]
     if most > 1 and not first.alone and chance.random() < _TOGETHER:

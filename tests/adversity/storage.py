@@ -9,6 +9,7 @@ from random import Random
 
 from tests.adversity.ballast import Ballast
 from tests.adversity.janitor import Janitor, LogStreamPlace
+from tests.adversity.small_disk import SmallDisk, can_mount
 from tests.adversity.wire import Wire
 from tests.lite_varlog import LiteVarlog
 from tests.real_varlog import RealVarlog
@@ -170,6 +171,25 @@ class RealStorage(Storage):
         wires = [Wire(address, concerns) for address in self._real.nodes.values()]
         super().__init__(self._real, wires, list(self._real.nodes))
         self.kov_unseals = chance.random() < 0.3
+        self._disks: dict[StorageNodeId, SmallDisk] = {}
+
+    async def close(self) -> None:
+        await super().close()
+        for disk in self._disks.values():
+            disk.close()
+
+    def fill_disk(self, node: StorageNodeId) -> None:
+        """Where there is a small one: see `can_mount`."""
+        self._disks[node].fill()
+
+    async def free_disk(self, node: StorageNodeId) -> None:
+        """And starts the node again, if it has ended meanwhile."""
+        self._disks[node].free()
+        if self._real.has_ended(node):
+            await self.restart(node)
+
+    def has_ended(self, node: StorageNodeId) -> bool:
+        return self._real.has_ended(node)
 
     def kill_metadata_repository(self) -> None:
         self._real.kill_metadata_repository()
@@ -181,6 +201,8 @@ class RealStorage(Storage):
         for node, wire in zip(self.nodes, self.wires, strict=True):
             await wire.start()
             self._real.advertised[node] = wire.address
+            if can_mount():
+                self._disks[node] = SmallDisk(self._real.volume(node))
         await super()._start_cluster()
 
 

@@ -136,12 +136,14 @@ class MappedStage:
 
 
 @contextmanager
-def mapped_stage(directory: Path, varlog: Varlog, topics: int) -> Iterator[MappedStage]:
+def mapped_stage(
+    directory: Path, varlog: Varlog, topics: int, program: type[KovProcess] = KovProcess
+) -> Iterator[MappedStage]:
     """A kov with a mapping file that names `topics` new topics of the running `varlog`."""
     places = asyncio.run(_make_places(varlog, topics))
     file = directory / "mapping.yaml"
     file.write_text(yaml.safe_dump(_mapping(varlog, places)))
-    with KovProcess(directory, str(file)) as kov:
+    with program(directory, str(file)) as kov:
         yield MappedStage(kov, varlog, places)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -35,14 +36,16 @@ Topics: TypeAlias = Mapping[str, Sequence[LogStreamId]]
 
 class Nodes:
     """`first` and `second`: node 1 and node 2, which believe to be alone. Both serve `places`, or the second
-    one has a file that says something else of the same log streams."""
+    one has a file that says something else of the same log streams. Places of one topic are in order."""
 
     def __init__(
         self, directory: Path, varlog: Varlog, places: list[Place], second: Topics | None = None
     ) -> None:
         self.places = places
         self.varlog = varlog
-        same = {place.topic: [place.log_stream] for place in places}
+        same: dict[str, list[LogStreamId]] = {}
+        for place in places:
+            same.setdefault(place.topic, []).append(place.log_stream)
         self.first, self.second = (
             KovProcess(directory / f"node-{number}", str(self._mapping(directory, number, topics)))
             for number, topics in ((1, same), (2, second or same))
@@ -101,23 +104,48 @@ async def gate() -> AsyncIterator[Gate]:
         yield gate
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def gated(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> AsyncIterator[Nodes]:
-    """On a varlog-lite that is reached through `gate`; every place has a record from before."""
-    directory = tmp_path_factory.mktemp("gated")
+@asynccontextmanager
+async def behind(gate: Gate, directory: Path) -> AsyncIterator[LiteVarlog]:
+    """A varlog-lite that is reached through `gate`."""
     varlog = LiteVarlog(directory / "lite")
     varlog.arguments = (f"--advertise={gate.address}",)
     try:
         await varlog.start()
         gate.target = varlog.address
-        async with running(Nodes(directory, varlog, await make_places(varlog, 24))) as nodes:
-            async with talking(nodes.second.address) as talk:
-                for place in nodes.places:
-                    await talk.produce_until_stored(place.topic, batch([b"before"]))
-            await asyncio.to_thread(nodes.second.restart)
-            yield nodes
+        yield varlog
     finally:
         varlog.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gated(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> AsyncIterator[Nodes]:
+    """Behind the gate; every place has a record from before."""
+    directory = tmp_path_factory.mktemp("gated")
+    async with (
+        behind(gate, directory) as varlog,
+        running(Nodes(directory, varlog, await make_places(varlog, 24))) as nodes,
+    ):
+        async with talking(nodes.second.address) as talk:
+            for place in nodes.places:
+                await talk.produce_until_stored(place.topic, batch([b"before"]))
+        await asyncio.to_thread(nodes.second.restart)
+        yield nodes
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def at_odds(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> AsyncIterator[Nodes]:
+    """Behind the gate; to the second node every place, still empty, is another topic's: see `theirs`."""
+    directory = tmp_path_factory.mktemp("at-odds")
+    async with behind(gate, directory) as varlog:
+        places = await make_places(varlog, 12)
+        second = {theirs(place).topic: [place.log_stream] for place in places}
+        async with running(Nodes(directory, varlog, places, second)) as nodes:
+            yield nodes
+
+
+def theirs(place: Place) -> Place:
+    """What the second file says of the same log stream."""
+    return replace(place, topic=f"their-{place.topic}")
 
 
 LITE_AND_REAL = ["lite", pytest.param("real", marks=[pytest.mark.real, pytest.mark.slow])]

@@ -25,6 +25,7 @@ from tests.accepting import Accepting
 _CHUNK = 1 << 20
 _PREFACE = 24
 _FRAME_HEAD = 9  # three bytes of length, one of type
+_LAST_STEP_S = 1.0
 _OF_CALLS = {0, 1}  # DATA and HEADERS; the others are HTTP/2's own talk
 
 
@@ -71,6 +72,14 @@ class Trap:
     def _spring(self) -> None:
         os.kill(self.pid, signal.SIGSTOP)
         self.sprung.set()
+
+
+async def frozen_by(trap: Trap) -> None:
+    """By then it has come to that step, or has nothing left to do."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_STEP_S):
+            await trap.sprung.wait()
+    trap.spring()
 
 
 class Gate:

@@ -17,11 +17,12 @@ _CERTAIN = {NOT_LEADER, NOT_STORED}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A Kafka topic of one partition, and the log stream it lies in."""
+    """A Kafka partition, and the log stream it lies in."""
 
     topic: str
     topic_id: TopicId
     log_stream: LogStreamId
+    index: int = 0
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ async def check(log: Log, place: Place, ledger: Ledger, *addresses: str) -> dict
     answers = await ledger.answers()
     codes = {answer.code for answer in answers.values()}
     assert codes <= {STORED, TIMED_OUT, *_CERTAIN}, codes
-    found = raw.folded(0, await raw.payloads(log, place.topic_id, place.log_stream))
+    found = raw.folded(place.index, await raw.payloads(log, place.topic_id, place.log_stream))
     values = Counter(record.contents.value for record in found.records)
     offsets = {record.contents.value: record.offset for record in found.records}
     assert [value for value, times in values.items() if times > 1] == []
@@ -57,7 +58,9 @@ async def check(log: Log, place: Place, ledger: Ledger, *addresses: str) -> dict
             assert offsets.get(value) == answer.base_offset, f"{value!r} was acknowledged: {answer}"
         elif answer.code in _CERTAIN:
             assert value not in offsets, f"{value!r} is stored and was refused: {answer}"
-    read = [await consumers.read_with_aiokafka(address, place.topic, {0: 0}) for address in addresses]
+    read = [
+        await consumers.read_with_aiokafka(address, place.topic, {place.index: 0}) for address in addresses
+    ]
     assert max(read, key=len) == found.records
     assert [each for each in read if each != found.records[: len(each)]] == []
     return answers

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ import pytest
 
 from tests.builders import batch, idempotent
 from tests.frozen.conftest import Nodes
-from tests.frozen.gate import Gate, Trap
+from tests.frozen.gate import Gate, Trap, frozen_by
 from tests.frozen.ledger import Ledger, Place, check, check_order, fences
 from tests.frozen.talk import NOT_LEADER, STORED, Talk, talking
 from varlog_client import Log
@@ -22,7 +21,6 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 STEPS = 9
 NEVER = 1_000_000
-_LAST_STEP_S = 1.0
 _OUT_OF_ORDER = 45
 
 
@@ -61,14 +59,6 @@ async def scene(nodes: Nodes, gate: Gate) -> AsyncIterator[Scene]:
         await nodes.log() as log,
     ):
         yield Scene(nodes, gate, nodes.place(), frozen, other, log)
-
-
-async def frozen_by(trap: Trap) -> None:
-    """By then it has come to that step, or has nothing left to do."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_STEP_S):
-            await trap.sprung.wait()
-    trap.spring()
 
 
 @pytest.mark.parametrize("sent", [False, True], ids=["held", "sent"])

@@ -163,6 +163,7 @@ class StreamCall:
         """The oldest unanswered append is; its answer may be lost, and then all later ones are."""
         self.unanswered -= 1
         if self.network.happens(self.network.faults.lost_answer):
+            self.network.seen["an answer was lost"] += 1
             self._mute = True
         self.answer(response)
         if self._end_status is not None and not self.unanswered:
@@ -188,6 +189,11 @@ class StreamCall:
         self.server.calls.pop(self, None)
         if not self.cut and not self._mute:
             self._back.send(rpc_error(code, text))
+
+    @property
+    def heard(self) -> bool:
+        """Whether the client would hear an answer."""
+        return not self.cut and not self._mute
 
     def mute(self) -> None:
         """The client hears nothing more, and isn't told."""

@@ -15,6 +15,8 @@ from tests.simulation.calls import Refusal, Server, StreamCall, rpc_error
 from tests.simulation.network import Line, Network
 from varlog_client.channels import Channels
 
+_LOOK_S = 0.1
+
 
 class _Unary:
     def __init__(self, network: Network, server: Server, method: str) -> None:
@@ -33,6 +35,7 @@ class _Unary:
 
     def _serve(self, request: Message, back: Line) -> None:
         if self._network.happens(self._network.faults.lost_call):
+            self._network.seen["a call was lost"] += 1
             return
         if not self._server.up:
             back.send(rpc_error(StatusCode.UNAVAILABLE, "connection refused"))
@@ -78,6 +81,8 @@ class SimulatedChannel:
         return call
 
     async def channel_ready(self) -> None:
+        while not self._server.up:
+            await asyncio.sleep(_LOOK_S)
         await asyncio.sleep(0)
 
     async def close(self) -> None:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 
 from kov.entries import ControlEntry, Kind, unpack
 from kov.partition import control
+from tests.simulation.calls import Refusal
 from tests.simulation.log_stream import SimulatedLogStream
 from tests.simulation.nodes import Node
+from tests.simulation.unsealing import unseal
 from varlog_client.types import StorageNodeId
 
 PAUSES_S = (0.001, 0.02, 0.1, 0.5, 2.0)
 
 
 class Storm:
-    """Half of all kinds of faults, chosen for each schedule anew, so that some come thick and together."""
+    """Half of all kinds of faults, chosen for each schedule anew, so that some come thick and together.
 
-    def __init__(self, stream: SimulatedLogStream, nodes: list[Node], rng: random.Random) -> None:
+    `operated`: somebody unseals now and then, and whenever it is needed at the end; else only kov does.
+    """
+
+    def __init__(
+        self, stream: SimulatedLogStream, nodes: list[Node], rng: random.Random, *, operated: bool
+    ) -> None:
         self._stream = stream
         self._varlog = stream.varlog
         self._nodes = nodes
         self._rng = rng
+        self._operated = operated
 
     def kinds(self) -> list[Callable[[], None]]:
         return [
@@ -39,6 +48,8 @@ class Storm:
             self._move_primary,
             self._stale_metadata,
             self._lose_repository,
+            self._lose_admin,
+            self._unseal_hastily,
         ]
 
     async def run(self) -> None:
@@ -46,12 +57,14 @@ class Storm:
         kinds = [kind for kind in self.kinds() if rng.random() < 0.5] or [self._varlog.break_streams]
         pauses_s = rng.sample(PAUSES_S, rng.randint(1, len(PAUSES_S)))
         for _ in range(rng.choice([5, 20, 40])):
-            rng.choice([*kinds, self._mend, self._stream.unseal])()
+            fault = rng.choice([*kinds, self._mend, self._unseal])
+            self._varlog.network.seen[_name(fault)] += 1
+            fault()
             await asyncio.sleep(rng.choice(pauses_s))
         self.calm()
 
     def calm(self) -> None:
-        """No more faults: everything that is due happens, and somebody unseals whenever that is needed."""
+        """No more faults: everything that is due happens, and what is sealed is unsealed."""
         self._mend()
         self._varlog.network.later(2.0, self.calm)
 
@@ -62,10 +75,18 @@ class Storm:
         for each in self._nodes:
             each.thaw()
         self._varlog.repository.up, self._varlog.repository.stale = True, False
+        self._varlog.admin_server.up = True
         self._stream.hanging = False
         self._stream.set_lag(0)
-        self._stream.unseal()
+        self._unseal()
         self._stream.go_on()
+
+    def _unseal(self) -> None:
+        """What the old primary was made to take over, nobody but an operator mends: it is sealed again."""
+        if self._stream.acting is not self._stream.primary and not self._stream.sealed:
+            self._stream.seal()
+        if self._operated:
+            self._stream.unseal()
 
     def _storage_node(self) -> StorageNodeId:
         return StorageNodeId(self._rng.choice(self._varlog.nodes).node_id)
@@ -125,3 +146,15 @@ class Storm:
     def _lose_repository(self) -> None:
         self._varlog.repository.up = not self._varlog.repository.up
         self._stream.go_on()
+
+    def _lose_admin(self) -> None:
+        self._varlog.admin_server.up = not self._varlog.admin_server.up
+
+    def _unseal_hastily(self) -> None:
+        """Somebody doesn't look whether every replica is sealed."""
+        with contextlib.suppress(Refusal):
+            unseal(self._stream)
+
+
+def _name(fault: Callable[[], None]) -> str:
+    return fault.__name__.strip("_").replace("_", " ")

@@ -23,6 +23,7 @@ RUNNING, SEALING, SEALED = (
     varlogpb_pb2.LS_STATUS_SEALING,
     varlogpb_pb2.LS_STATUS_SEALED,
 )
+_FENCE = b"\xffkov\x01\x01"
 AWAY_S = 5.0  # until the cluster has noticed that a node went, and sealed what it held
 
 
@@ -47,15 +48,20 @@ class SimulatedLogStream:
         self.glsns: list[int] = []
         self.first = 1
         self.sealed = False
+        self.half_unsealed = False  # the primary runs and commits nothing, until it is sealed again
+        self.acting = replicas[0]  # the replica that takes appends
         self.hanging = False  # accepts, commits nothing
         self.lag = 0  # how many committed entries the backups haven't heard of
         self.accepted: deque[Appended] = deque()
         self.on_commit: Callable[[], None] = lambda: None
         self.by_hand = False  # nothing is committed by itself
         self._known = dict.fromkeys(replicas, 0)
-        self._synchronising: set[Node] = set()
+        self.synchronising: set[Node] = set()  # were away, and aren't sealed yet
         self._reading: list[Reading] = []
         self._committing = False
+        self._last_writer = ""
+        self.moved_at = -AWAY_S  # the primary
+        self.back_at = -AWAY_S  # when the last replica that was away was sealed, too
 
     def __repr__(self) -> str:
         return f"<SimulatedLogStream {len(self.entries)} entries, {'sealed' if self.sealed else 'running'}>"
@@ -69,11 +75,12 @@ class SimulatedLogStream:
     def append(self, node: Node, call: StreamCall, payloads: list[bytes]) -> None:
         if node not in self._known:
             call.refuse(StatusCode.NOT_FOUND, prefixed("NotFound", "no such log stream"))
-        elif node is not self.primary:
+        elif node is not self.acting:
             call.refuse(StatusCode.UNAVAILABLE, "not primary replica")
-        elif self.sealed:
+        elif self.sealed and not self.half_unsealed:
             call.refuse(StatusCode.FAILED_PRECONDITION, "sealed")
         else:
+            self._saw("an append hung", not self._can_commit())
             call.unanswered += 1
             self.accepted.append(Appended(call, payloads))
             self._commit_later()
@@ -82,7 +89,7 @@ class SimulatedLogStream:
         """Commits what was accepted, batch by batch, each after a moment."""
         self._tell_replicas()
         self._commit_later()
-        if self._synchronising:
+        if self.synchronising:
             self._synchronise_later()
 
     def _commit_later(self) -> None:
@@ -92,7 +99,11 @@ class SimulatedLogStream:
 
     def _can_commit(self) -> bool:
         replicas_work = all(node.works for node in self.replicas)
-        return replicas_work and self.varlog.repository.works and not self.hanging
+        hangs = self.hanging or self.half_unsealed
+        return replicas_work and self.varlog.repository.works and not hangs
+
+    def _saw(self, what: str, happened: bool = True) -> None:
+        self.varlog.network.seen[what] += happened
 
     def _commit_soon(self) -> None:
         self._committing = False
@@ -108,6 +119,12 @@ class SimulatedLogStream:
     def commit(self, appended: Appended) -> bytes:
         """Commits an accepted append; its answer."""
         self.accepted.remove(appended)
+        heard, fence = appended.call.heard, appended.payloads[0].startswith(_FENCE)
+        self._saw("a fence was committed and its writer not told", fence and not heard)
+        self._saw("an append was committed after its client had given up", not heard and not fence)
+        between = self._last_writer not in {"", appended.call.process}
+        self._saw("another writer came between", between)
+        self._last_writer = appended.call.process
         first = len(self.entries) + 1
         for payload in appended.payloads:
             self.entries.append(payload)
@@ -136,24 +153,28 @@ class SimulatedLogStream:
         if not self.sealed:
             self.sealed = True
             self.varlog.changed()
+        self.half_unsealed = False
         discarded, self.accepted = list(self.accepted), deque()
+        self._saw("a seal discarded an append", bool(discarded))
         for appended in discarded:
             appended.call.discarded(StatusCode.FAILED_PRECONDITION, "sealed")
         self._synchronised()
 
     def unseal(self) -> bool:
         """Only when every replica is there and says that it is sealed."""
-        if not all(node.works for node in self.replicas) or self._synchronising:
+        sealed = all(node.works for node in self.replicas) and not self.synchronising
+        if not sealed or self.half_unsealed:
             return False
         if self.sealed:
             self.sealed = False
+            self.acting = self.primary
             self.varlog.changed()
         return True
 
     def node_killed(self, node: Node) -> None:
         """With the primary goes a tail of what it had accepted; the cluster notices after a while."""
         if node is self.primary:
-            kept = self.varlog.network.rng.randint(0, len(self.accepted))
+            kept = 0 if self.half_unsealed else self.varlog.network.rng.randint(0, len(self.accepted))
             while len(self.accepted) > kept:
                 self.accepted.pop().call.forget()
             while self.accepted and not self.by_hand:
@@ -169,7 +190,7 @@ class SimulatedLogStream:
         """It may know less than it did until it has synchronised with another replica."""
         self.sealed = True
         self.varlog.changed()
-        self._synchronising.add(node)
+        self.synchronising.add(node)
         if len(self.replicas) > 1:
             self._known[node] = max(0, self._known[node] - self.varlog.network.rng.randint(0, 3))
         self._synchronise_later()
@@ -178,13 +199,19 @@ class SimulatedLogStream:
         self.varlog.network.later(self.varlog.network.rng.random() * AWAY_S, self._synchronised)
 
     def _synchronised(self) -> None:
-        self._synchronising = {node for node in self._synchronising if not node.works}
+        before, self.synchronising = (
+            self.synchronising,
+            {node for node in self.synchronising if not node.works},
+        )
+        if before and not self.synchronising:
+            self.back_at = self.varlog.network.loop.time()
         self._tell_replicas()
 
     def move_primary(self) -> None:
         """Another replica becomes the primary, which is possible only while it is sealed."""
         if self.sealed and not self.accepted:
             self.replicas = [*self.replicas[1:], self.replicas[0]]
+            self.moved_at = self.varlog.network.loop.time()
             self.varlog.changed()
             self._tell_replicas()
 
@@ -196,6 +223,7 @@ class SimulatedLogStream:
         """Drops what lies before `first`; beyond the end nothing is."""
         if first > len(self.entries) + 1:
             return False
+        self._saw("entries were trimmed", first > self.first)
         self.first = max(self.first, first)
         return True
 
@@ -203,7 +231,7 @@ class SimulatedLogStream:
 
     def _tell_replicas(self) -> None:
         for node in self.replicas:
-            if node in self._synchronising or not node.works:
+            if node in self.synchronising or not node.works:
                 continue
             lag = 0 if node is self.primary else self.lag
             self._known[node] = max(self._known[node], len(self.entries) - lag)
@@ -219,7 +247,9 @@ class SimulatedLogStream:
 
     def describe(self, node: Node) -> snpb_pb2.LogStreamReplicaMetadataDescriptor:
         known = self.known_to(node)
-        status = SEALING if node in self._synchronising else SEALED if self.sealed else RUNNING
+        status = SEALING if node in self.synchronising else SEALED if self.sealed else RUNNING
+        if node is self.acting and self.half_unsealed:
+            status = RUNNING
         told = snpb_pb2.LogStreamReplicaMetadataDescriptor(status=status, version=known)
         told.log_stream_replica.storage_node.storage_node_id = node.node_id
         told.log_stream_replica.topic_log_stream.topic_id = self.topic_id

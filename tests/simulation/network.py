@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, NamedTuple
+
+LONG_S = 0.1
 
 
 class Faults(NamedTuple):
@@ -21,11 +23,14 @@ class Faults(NamedTuple):
 
 
 class Network:
+    """`seen` counts what went wrong, by its name: a fault that was drawn may have hit nothing."""
+
     def __init__(self, rng: random.Random, faults: Faults) -> None:
         self.rng = rng
         self.faults = faults
         self.loop = asyncio.get_running_loop()
         self.cluster_side = Context()
+        self.seen: Counter[str] = Counter()
 
     def happens(self, likelihood: float) -> bool:
         return likelihood > 0 and self.rng.random() < likelihood
@@ -50,7 +55,9 @@ class Line:
     def send(self, message: object) -> None:
         network = self._network
         self._on_its_way.append(message)
-        network.loop.call_later(network.delay_s(), self._arrive, context=self._context)
+        delay_s = network.delay_s()
+        network.seen["a message took long"] += delay_s > LONG_S
+        network.loop.call_later(delay_s, self._arrive, context=self._context)
 
     def _arrive(self) -> None:
         self._deliver(self._on_its_way.popleft())

@@ -15,6 +15,7 @@ from kov.partition.limits import Limits
 from kov.partition.partition import Partition
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
+from kov.partition.unsealing import Unsealer
 from kov.topics import Origin, Topic
 from tests.simulation.log_stream import SimulatedLogStream
 from tests.simulation.loop import SimulatedLoop, process_context
@@ -51,13 +52,17 @@ def loop() -> SimulatedLoop:
 
 
 @asynccontextmanager
-async def running_node(stream: SimulatedLogStream, node_id: int, limits: Limits) -> AsyncIterator[Node]:
-    """Thawed and closed in the end."""
+async def running_node(
+    stream: SimulatedLogStream, node_id: int, limits: Limits, *, unseals: bool = False
+) -> AsyncIterator[Node]:
+    """Thawed and closed in the end. `unseals`: its mapping file allows it to."""
     process = f"kov {node_id}"
     context = process_context(process)
     opening = stream.varlog.log()
     log = await loop().create_task(opening.__aenter__(), context=context)
-    node = Node(node_id, process, context, log, context.run(make_partition, log, stream, node_id, limits))
+    unsealer = Unsealer(stream.varlog.admin) if unseals else None
+    partition = context.run(make_partition, log, stream, node_id, limits, unsealer)
+    node = Node(node_id, process, context, log, partition)
     try:
         yield node
     finally:
@@ -70,7 +75,9 @@ async def _close(node: Node) -> None:
     await node.log.close()
 
 
-def make_partition(log: Log, stream: SimulatedLogStream, node_id: int, limits: Limits) -> Partition:
+def make_partition(
+    log: Log, stream: SimulatedLogStream, node_id: int, limits: Limits, unsealer: Unsealer | None
+) -> Partition:
     ids = (stream.log_stream_id,)
     topic = Topic(
         name="orders", uuid=UUID_OF_TOPIC, topic_id=stream.topic_id, log_streams=ids, origin=Origin.FILE
@@ -83,4 +90,5 @@ def make_partition(log: Log, stream: SimulatedLogStream, node_id: int, limits: L
         WriterIdentity(node_id=node_id),
         TailBudget(2000),
         limits,
+        unsealer,
     )

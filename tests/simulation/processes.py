@@ -10,6 +10,7 @@ from google.protobuf.message import Message
 from grpc import StatusCode
 
 from tests.simulation.calls import Refusal, StreamCall, prefixed
+from tests.simulation.unsealing import unseal
 from varlog_client.pb import admpb_pb2, mrpb_pb2, snpb_pb2, varlogpb_pb2
 from varlog_client.types import LogStreamId
 
@@ -129,6 +130,8 @@ class Repository(Process):
         if method == "GetMetadata":
             if not self.stale and self._told.applied_index != self._varlog.version:
                 self._told = self._varlog.describe()
+            stale = self._told.applied_index != self._varlog.version
+            self._varlog.network.seen["metadata were told that are out of date"] += stale
             return mrpb_pb2.GetMetadataResponse(metadata=self._told)
         raise unimplemented(method)
 
@@ -145,7 +148,7 @@ class Nobody(Process):
 
 
 class AdminServer(Process):
-    """Trims; all else is done to the cluster directly."""
+    """Trims and unseals; all else is done to the cluster directly."""
 
     def __init__(self, varlog: SimulatedVarlog) -> None:
         super().__init__()
@@ -154,6 +157,12 @@ class AdminServer(Process):
     def unary(self, method: str, request: Any) -> Message:
         if method == "Trim":
             return admpb_pb2.TrimResponse(results=self._varlog.trim(request.topic_id, request.last_glsn))
+        if method == "Unseal":
+            stream = self._varlog.log_streams[LogStreamId(request.log_stream_id)]
+            self._varlog.network.seen["kov asked to unseal"] += 1
+            unseal(stream)
+            described = self._varlog.describe().log_streams[stream.log_stream_id - 1]
+            return admpb_pb2.UnsealResponse(log_stream=described)
         raise unimplemented(method)
 
 

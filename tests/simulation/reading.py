@@ -40,6 +40,8 @@ class Reading:
         if self._next < stream.first:
             self._call.refuse(StatusCode.OUT_OF_RANGE, "log stream: logstream: trimmed")
         else:
+            lags = until <= min(len(stream.entries), self._end - 1)
+            network.seen["a lagging replica was read"] += lags and self.node is not stream.primary
             self._call.answer(*(self._message(llsn) for llsn in range(self._next, until)))
             self._next = until
         if self._next == self._end:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import Enum
+from unittest.mock import patch
 
 from kov.partition.limits import Limits
 from tests.simulation.checker import Checker
@@ -20,14 +23,28 @@ from tests.simulation.varlog import SimulatedVarlog
 TIMEOUTS_S = (0.02, 0.3, 5.0, 30.0)
 
 
+class Unsealing(Enum):
+    """Who unseals what was sealed."""
+
+    OPERATOR = "operator"
+    KOV = "kov"
+    BOTH = "both"
+
+
 @dataclass
 class Run:
     """What one seed did."""
 
+    unsealing: Unsealing
     stream: SimulatedLogStream
     checker: Checker
     producers: list[Producer]
     history: list[str]
+
+    @property
+    def seen(self) -> Counter[str]:
+        """The faults that were drawn, and what went wrong by them."""
+        return self.stream.varlog.network.seen
 
 
 def limits(rng: random.Random) -> Limits:
@@ -89,9 +106,11 @@ async def log_stream(
             watchman.report(error)
 
     stream.on_commit = check
+    admin = patch("varlog_client.admin_connection.open_channel", varlog.channel)
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(watchman.watch())
-        yield stream
+        with admin:
+            yield stream
         watching.cancel()
 
 
@@ -100,36 +119,39 @@ async def simulate(seed: int) -> Run:
     rng = random.Random(seed)
     checker = Checker()
     told = Told(checker)
+    unsealing = rng.choice(list(Unsealing))
     async with (
         log_stream(rng, likely(rng), checker, storage_nodes=rng.choice([1, 2, 2, 3])) as stream,
         AsyncExitStack() as stack,
     ):
         count = rng.choice([1, 2, 2, 3])
+        unseals = unsealing is not Unsealing.OPERATOR
         nodes = [
-            await stack.enter_async_context(running_node(stream, n + 1, limits(rng))) for n in range(count)
+            await stack.enter_async_context(running_node(stream, n + 1, limits(rng), unseals=unseals))
+            for n in range(count)
         ]
         batches, timeouts_s = rng.choice([3, 10, 20, 40]), rng.sample(TIMEOUTS_S, rng.randint(1, 4))
         producers = [
             Producer(told, number, rng, batches, timeouts_s) for number in range(1, rng.randint(2, 4) + 1)
         ]
         consumer = Consumer(rng)
-        await _play(stream, nodes, producers, consumer, rng, checker)
+        storm = Storm(stream, nodes, rng, operated=unsealing is not Unsealing.KOV)
+        await _play(storm, nodes, producers, consumer, checker)
     compare(consumer, checker, producers)
-    return Run(stream, checker, producers, told.history)
+    return Run(unsealing, stream, checker, producers, told.history)
 
 
 async def _play(
-    stream: SimulatedLogStream,
+    storm: Storm,
     nodes: list[Node],
     producers: list[Producer],
     consumer: Consumer,
-    rng: random.Random,
     checker: Checker,
 ) -> None:
     async with asyncio.timeout(3600), asyncio.TaskGroup() as group:
         consuming = group.create_task(consumer.consume(nodes))
         async with asyncio.TaskGroup() as work:
-            work.create_task(Storm(stream, nodes, rng).run())
+            work.create_task(storm.run())
             for producer in producers:
                 work.create_task(producer.produce(nodes))
         end = max(checker.offsets.values(), default=-1) + 1

@@ -18,6 +18,33 @@ from tests.simulation.loop import run
 from tests.simulation.many import innermost
 from tests.simulation.scenario import simulate
 
+STRIKES = (
+    "a message took long",
+    "a call was lost",
+    "an answer was lost",
+    "an append was committed after its client had given up",
+    "an append hung",
+    "a seal discarded an append",
+    "another writer came between",
+    "metadata were told that are out of date",
+    "a fence was committed and its writer not told",
+    "a lagging replica was read",
+    "entries were trimmed",
+    "a log stream was half unsealed",
+    "a log stream was unsealed in haste",
+    "the old primary was made to act",
+    "kov asked to unseal",
+    "break streams",
+    "kill",
+    "freeze storage",
+    "freeze node",
+    "foreign",
+    "strand",
+    "move primary",
+    "lose repository",
+    "lose admin",
+)
+
 
 @pytest.mark.parametrize("seed", range(60))
 def test_no_schedule_loses_doubles_or_reorders(seed: int) -> None:
@@ -66,6 +93,18 @@ def test_a_violation_ends_a_schedule_in_the_moment_it_happens(monkeypatch: pytes
         run(7, simulate(7))
     assert str(innermost(caught.value)).startswith("the third is wrong")
     assert len(stored) < whole / 2  # what was under way when everything was closed
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_everything_that_may_go_wrong_does_in_500_schedules() -> None:
+    missing = set(STRIKES)
+    for seed in range(500):
+        seen = run(seed, simulate(seed)).seen
+        missing -= {what for what, times in seen.items() if times}
+        if not missing:
+            return
+    pytest.fail(f"never: {missing}")
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ class SimulatedVarlog:
         self.repository = Repository(self)
         self._servers: dict[str, Server] = {node.address: node for node in self.nodes}
         self._servers[REPOSITORY] = self.repository
-        self._servers[ADMIN] = AdminServer(self)
+        self.admin_server = self._servers[ADMIN] = AdminServer(self)
 
     @property
     def replication_factor(self) -> int:
