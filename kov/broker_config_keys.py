@@ -12,8 +12,9 @@ from typing import Final
 from kov import topic_config_keys
 from kov.config_keys import ConfigKey, ConfigType
 
-_INT, _LONG, _BOOLEAN, _LIST, _STRING = (
+_INT, _SHORT, _LONG, _BOOLEAN, _LIST, _STRING = (
     ConfigType.INT,
+    ConfigType.SHORT,
     ConfigType.LONG,
     ConfigType.BOOLEAN,
     ConfigType.LIST,
@@ -37,8 +38,8 @@ _OWN: Final = (
     _key("num.partitions", _INT, "1", "How many partitions a topic gets whose maker doesn't say."),
     _key("default.replication.factor", _INT, "1", "Replicas as Kafka sees them; Varlog has its own."),
     _key("delete.topic.enable", _BOOLEAN, "true", "Topics made at run time can be deleted."),
-    _key("log.dirs", _STRING, "varlog", "Records lie in Varlog."),
-    _key("log.dir", _STRING, "varlog", "Records lie in Varlog."),
+    _key("log.dirs", _LIST, "varlog", "Records lie in Varlog."),
+    _key("log.dir", _LIST, "varlog", "Records lie in Varlog."),
     _key("log.retention.minutes", _INT, "-1", "kov deletes nothing by itself."),
     _key("log.retention.hours", _INT, "-1", "kov deletes nothing by itself."),
     _key("log.cleaner.enable", _BOOLEAN, "false", "kov compacts nothing."),
@@ -54,7 +55,7 @@ _OWN: Final = (
     _key("auto.leader.rebalance.enable", _BOOLEAN, "false", "Every partition has one leader."),
     _key("authorizer.class.name", _STRING, "", "There is no authorizer."),
     _key("sasl.enabled.mechanisms", _LIST, "", "No authentication."),
-    _key("offsets.topic.replication.factor", _INT, "1", "Groups are not served."),
+    _key("offsets.topic.replication.factor", _SHORT, "1", "Groups are not served."),
     _key("offsets.retention.minutes", _INT, "-1", "Groups are not served."),
 )
 

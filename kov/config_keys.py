@@ -5,6 +5,7 @@ The texts follow Kafka's `ConfigDef`, since clients and people look for them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +18,7 @@ class ConfigType(IntEnum):
     BOOLEAN = 1
     STRING = 2
     INT = 3
+    SHORT = 4
     LONG = 5
     DOUBLE = 6
     LIST = 7
@@ -26,7 +28,8 @@ class ConfigType(IntEnum):
 Allowed = Callable[[str], str | None]
 """Why a value of the right type is refused, or None."""
 
-_BITS: Final = {ConfigType.INT: 31, ConfigType.LONG: 63}
+_BITS: Final = {ConfigType.SHORT: 15, ConfigType.INT: 31, ConfigType.LONG: 63}
+_DOUBLE: Final = re.compile(r"[+-]?(NaN|Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?)", re.ASCII)
 
 
 def _anything(_: str) -> str | None:
@@ -58,7 +61,7 @@ def items(value: str) -> list[str]:
 
 
 def at_least(lowest: float) -> Allowed:
-    return lambda value: None if float(value) >= lowest else f"Value must be at least {lowest}"
+    return lambda value: f"Value must be at least {lowest}" if float(value) < lowest else None
 
 
 def between(lowest: float, highest: float) -> Allowed:
@@ -96,10 +99,10 @@ def _not_of_type(kind: ConfigType, value: str) -> str | None:
         case ConfigType.BOOLEAN:
             known = text.lower() in {"true", "false"}
             return None if known else "Expected value to be either true or false"
-        case ConfigType.INT | ConfigType.LONG:
+        case ConfigType.SHORT | ConfigType.INT | ConfigType.LONG:
             return None if _is_number(text, _BITS[kind]) else f"Not a number of type {kind.name}"
         case ConfigType.DOUBLE:
-            return None if _is_double(text) else "Not a number of type DOUBLE"
+            return None if _DOUBLE.fullmatch(text) else "Not a number of type DOUBLE"
         case ConfigType.STRING | ConfigType.LIST | ConfigType.PASSWORD:
             return None
         case _:
@@ -109,10 +112,3 @@ def _not_of_type(kind: ConfigType, value: str) -> str | None:
 def _is_number(text: str, bits: int) -> bool:
     digits = text[1:] if text[:1] in {"-", "+"} else text
     return digits.isascii() and digits.isdigit() and len(digits) <= 25 and -(2**bits) <= int(text) < 2**bits
-
-
-def _is_double(text: str) -> bool:
-    try:
-        return float(text) == float(text)  # not NaN
-    except ValueError:
-        return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from kio.schema.errors import ErrorCode
 
@@ -39,6 +39,15 @@ class KafkaError(Exception):
     def __repr__(self) -> str:
         return f"KafkaError({self.code.name}, {self.message!r})"
 
+    def bare(self) -> Self:
+        """Itself without where it was raised and why: for an error that is kept.
+
+        The frames of its traceback would keep all that was at hand there, whole requests too; and where one of
+        them leads back to the error, until the garbage collector comes, which is seldom.
+        """
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
@@ -62,6 +71,14 @@ class NotLeader(KafkaError):
 
     def __init__(self, message: str, leader: Leader | None) -> None:
         super().__init__(ErrorCode.not_leader_or_follower, message)
+        self.leader = leader
+
+
+class FencedEpoch(KafkaError):
+    """The client knows an older leader epoch than that of `leader`."""
+
+    def __init__(self, message: str, leader: Leader) -> None:
+        super().__init__(ErrorCode.fenced_leader_epoch, message)
         self.leader = leader
 
 

@@ -12,7 +12,9 @@ from kov.topic_config_keys import (
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_TIMESTAMP_AFTER_MAX_MS,
     KEYS,
+    MAX_COMPACTION_LAG_MS,
     MAX_MESSAGE_BYTES,
+    MIN_COMPACTION_LAG_MS,
     NO_BOUND_MS,
     TIMESTAMP_AFTER_MAX_MS,
     TIMESTAMP_BEFORE_MAX_MS,
@@ -28,6 +30,7 @@ __all__ = [
     "TIMESTAMP_BEFORE_MAX_MS",
     "TimestampType",
     "TopicConfig",
+    "conflicts",
     "from_text",
     "problem",
     "problems",
@@ -58,6 +61,19 @@ def problems(written: Mapping[str, str | None]) -> list[str]:
         return [f"Null value not supported for topic configs: {','.join(nulls)}"]
     return [
         reason for name, value in written.items() if value is not None and (reason := problem(name, value))
+    ]
+
+
+def conflicts(written: Mapping[str, str]) -> list[str]:
+    """Why these settings, each of them a good one, can't stand together."""
+    lags = [
+        int(written.get(name, KEYS[name].default)) for name in (MIN_COMPACTION_LAG_MS, MAX_COMPACTION_LAG_MS)
+    ]
+    if lags[0] <= lags[1]:
+        return []
+    return [
+        f"conflict topic config setting {MIN_COMPACTION_LAG_MS} ({lags[0]}) > "
+        f"{MAX_COMPACTION_LAG_MS} ({lags[1]})"
     ]
 
 

@@ -7,10 +7,11 @@ to a record (recompression, tiered storage) are refused.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
-from kov.config_keys import ConfigKey, ConfigType, at_least, between, both, each_of, one_of, only
+from kov.config_keys import ConfigKey, ConfigType, at_least, between, both, each_of, items, one_of, only
 
 # Kafka's own default of message.max.bytes: 1 MiB and the 12 bytes of a record batch's log overhead.
 DEFAULT_MAX_MESSAGE_BYTES: Final = 1_048_588
@@ -23,6 +24,8 @@ TIMESTAMP_BEFORE_MAX_MS: Final = "message.timestamp.before.max.ms"
 TIMESTAMP_AFTER_MAX_MS: Final = "message.timestamp.after.max.ms"
 CLEANUP_POLICY: Final = "cleanup.policy"
 COMPRESSION_TYPE: Final = "compression.type"
+MIN_COMPACTION_LAG_MS: Final = "min.compaction.lag.ms"
+MAX_COMPACTION_LAG_MS: Final = "max.compaction.lag.ms"
 
 _KEPT_ONLY: Final = " Kept and told; kov does nothing with it."
 _NOT_DELETED: Final = " Kept and told: kov deletes nothing by itself, -1 is what is true."
@@ -173,17 +176,25 @@ _KEEPING: Final = (
         documentation="Of tiered storage." + _KEPT_ONLY,
     ),
     ConfigKey(
+        name="remote.copy.lag.ms", type=_LONG, default="0", broker_name="log.remote.copy.lag.ms",
+        documentation="Of tiered storage." + _KEPT_ONLY, allowed=at_least(-2),
+    ),
+    ConfigKey(
+        name="remote.copy.lag.bytes", type=_LONG, default="-1", broker_name="log.remote.copy.lag.bytes",
+        documentation="Of tiered storage." + _KEPT_ONLY, allowed=at_least(-2),
+    ),
+    ConfigKey(
         name="delete.retention.ms", type=_LONG, default="86400000",
         broker_name="log.cleaner.delete.retention.ms",
         documentation="How long compaction keeps deletions." + _KEPT_ONLY, allowed=at_least(0),
     ),
     ConfigKey(
-        name="min.compaction.lag.ms", type=_LONG, default="0",
+        name=MIN_COMPACTION_LAG_MS, type=_LONG, default="0",
         broker_name="log.cleaner.min.compaction.lag.ms",
         documentation="How long a record isn't compacted." + _KEPT_ONLY, allowed=at_least(0),
     ),
     ConfigKey(
-        name="max.compaction.lag.ms", type=_LONG, default=_MAX_LONG,
+        name=MAX_COMPACTION_LAG_MS, type=_LONG, default=_MAX_LONG,
         broker_name="log.cleaner.max.compaction.lag.ms",
         documentation="When a record is compacted at the latest." + _KEPT_ONLY, allowed=at_least(1),
     ),
@@ -193,6 +204,27 @@ _KEEPING: Final = (
         documentation="When a log is compacted." + _KEPT_ONLY, allowed=between(0, 1),
     ),
 )  # fmt: skip
+
+_RECORDS: Final = (
+    ConfigKey(
+        name="max.decompressed.message.bytes", type=_INT, default="67108864",
+        broker_name="max.decompressed.message.bytes",
+        documentation="The most that a batch may hold, where records are read." + _KEPT_ONLY,
+        allowed=at_least(1),
+    ),
+    ConfigKey(
+        name="errors.deadletterqueue.group.enable", type=_BOOLEAN, default="false",
+        documentation="Of share groups, which aren't served." + _KEPT_ONLY,
+    ),
+)  # fmt: skip
+
+
+def _throttled(value: str) -> str | None:
+    replicas = items(value)
+    if replicas == ["*"] or all(re.fullmatch(r"([0-9]+:[0-9]+)?", each) for each in replicas):
+        return None
+    return "It must be the literal '*' or a list of replicas as in 0:101,1:102"
+
 
 _REPLICAS: Final = (
     ConfigKey(
@@ -207,11 +239,11 @@ _REPLICAS: Final = (
     ),
     ConfigKey(
         name="leader.replication.throttled.replicas", type=_LIST, default="",
-        documentation="Replication is Varlog's." + _KEPT_ONLY,
+        documentation="Replication is Varlog's." + _KEPT_ONLY, allowed=_throttled,
     ),
     ConfigKey(
         name="follower.replication.throttled.replicas", type=_LIST, default="",
-        documentation="Replication is Varlog's." + _KEPT_ONLY,
+        documentation="Replication is Varlog's." + _KEPT_ONLY, allowed=_throttled,
     ),
     ConfigKey(
         name="compression.gzip.level", type=_INT, default="-1", broker_name="compression.gzip.level",
@@ -230,6 +262,7 @@ _REPLICAS: Final = (
 )  # fmt: skip
 
 KEYS: Final[Mapping[str, ConfigKey]] = {
-    key.name: key for key in sorted((*_ACTED_ON, *_FILES, *_KEEPING, *_REPLICAS), key=lambda key: key.name)
+    key.name: key
+    for key in sorted((*_ACTED_ON, *_FILES, *_KEEPING, *_RECORDS, *_REPLICAS), key=lambda key: key.name)
 }
 """Every topic setting by name, sorted."""

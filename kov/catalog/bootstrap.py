@@ -21,7 +21,22 @@ async def find_or_make(admin: Admin) -> tuple[TopicId, LogStreamId]:
         topics = {(await admin.add_topic()).topic_id}
     if _FIRST not in topics:
         raise CatalogError("the store has topics and none of them is topic 1, so kov did not make it")
-    log_streams = [stream.log_stream_id for stream in await admin.list_log_streams(_FIRST)]
-    if not log_streams:
-        log_streams = [(await admin.add_log_stream(_FIRST)).log_stream_id]
-    return _FIRST, min(log_streams)
+    log_stream = await _log_stream(admin) or (await admin.add_log_stream(_FIRST)).log_stream_id
+    return _FIRST, log_stream
+
+
+async def find(admin: Admin) -> tuple[TopicId, LogStreamId]:
+    """Where the catalog lies, making nothing: somebody else runs the store.
+
+    Raises CatalogError where it isn't there yet, and VarlogError.
+    """
+    topics = {topic.topic_id for topic in await admin.list_topics() if not topic.deleted}
+    log_stream = await _log_stream(admin) if _FIRST in topics else None
+    if log_stream is None:
+        raise CatalogError("the store holds no catalog of kov's yet; try again in a moment")
+    return _FIRST, log_stream
+
+
+async def _log_stream(admin: Admin) -> LogStreamId | None:
+    streams = await admin.list_log_streams(_FIRST)
+    return min((stream.log_stream_id for stream in streams), default=None)

@@ -44,9 +44,7 @@ class AlterConfigsResponse:
 
 
 async def handle(context: Context, request: AlterConfigsRequest) -> AlterConfigsResponse:
-    named = [(each.resource_type, each.resource_name) for each in request.resources]
-    twice = admin.twice(named)
-    unique = list(dict(zip(named, request.resources, strict=True)).values())
+    twice = admin.twice((each.resource_type, each.resource_name) for each in request.resources)
 
     async def change(resource: AlterConfigsResource) -> None:
         if (resource.resource_type, resource.resource_name) in twice:
@@ -59,7 +57,7 @@ async def handle(context: Context, request: AlterConfigsRequest) -> AlterConfigs
             validate_only=request.validate_only,
         )
 
-    errors = await admin.each(unique, change)
+    errors = await admin.each(request.resources, change)
     return AlterConfigsResponse(
         responses=tuple(
             AlterConfigsResourceResponse(
@@ -68,7 +66,7 @@ async def handle(context: Context, request: AlterConfigsRequest) -> AlterConfigs
                 error_code=admin.code(error),
                 error_message=admin.text(error),
             )
-            for resource, error in zip(unique, errors, strict=True)
+            for resource, error in zip(request.resources, errors, strict=True)
         )
     )
 

@@ -12,7 +12,7 @@ from kov import topic_config
 from kov.errors import KafkaError
 from kov.handlers.base import Context
 from kov.handlers.describe_configs import ResourceType
-from kov.handlers.lookup import find_topic
+from kov.handlers.lookup import find_named
 
 Edit = Callable[[Mapping[str, str]], Mapping[str, str]]
 
@@ -40,12 +40,14 @@ async def alter(context: Context, resource_type: int, name: str, edit: Edit, *, 
         )
     if resource_type != ResourceType.TOPIC:
         raise KafkaError(ErrorCode.invalid_request, f"Unexpected resource type {resource_type}.")
-    topic = find_topic(context, name, None)
+    if not name:
+        raise KafkaError(ErrorCode.invalid_request, "Default topic resources are not allowed.")
+    topic = find_named(context, name)
 
     def checked(current: Mapping[str, str]) -> Mapping[str, str]:
         after = edit(current)
         changed = {key: value for key, value in after.items() if current.get(key) != value}
-        if problems := topic_config.problems(changed):
+        if problems := topic_config.problems(changed) or topic_config.conflicts(after):
             raise KafkaError(ErrorCode.invalid_config, problems[0])
         return after
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from kov.budget import Budget
+from kov.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from kov.broker import Broker
@@ -19,7 +20,8 @@ Answer_co = TypeVar("Answer_co", covariant=True)
 class Context:
     """One request's surroundings. `source` is the connection's identity: equal for requests of one peer.
 
-    `memory` is what all that is held for clients counts in, large answers too.
+    `memory` is what all that is held for clients counts in, large answers too; `deadlines` ends the waits of
+    requests that may wait.
     """
 
     broker: Broker
@@ -29,6 +31,7 @@ class Context:
     listener: str
     source: object
     memory: Budget
+    deadlines: Deadlines
 
 
 class Pending(Protocol[Answer_co]):

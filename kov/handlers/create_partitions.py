@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from kio.schema.errors import ErrorCode
 
@@ -18,10 +17,8 @@ from kov.errors import KafkaError
 from kov.handlers import admin
 from kov.handlers.base import Context, api
 from kov.handlers.lookup import find_topic
-from kov.handlers.topic_shape import check_new_assignments
+from kov.handlers.topic_shape import check_new_assignments, check_together
 from kov.topic_admin import too_few_partitions
-
-_MAX_PARTITIONS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +56,12 @@ class CreatePartitionsResponse:
 async def handle(context: Context, request: CreatePartitionsRequest) -> CreatePartitionsResponse:
     unique = list({topic.name: topic for topic in request.topics}.values())
     twice = admin.twice(topic.name for topic in request.topics)
+    total = sum(_added(context, topic) for topic in unique if topic.name not in twice)
 
     async def add(asked: CreatePartitionsTopic) -> None:
         if asked.name in twice:
             raise KafkaError(ErrorCode.invalid_request, "Duplicate topic name.")
+        check_together(total)
         await _add(context, request, asked)
 
     errors = await admin.each(unique, add)
@@ -76,15 +75,17 @@ async def handle(context: Context, request: CreatePartitionsRequest) -> CreatePa
     )
 
 
+def _added(context: Context, asked: CreatePartitionsTopic) -> int:
+    """How many partitions more, 0 for a topic that doesn't exist."""
+    topic = context.broker.topics.get(asked.name)
+    return max(0, asked.count - len(topic.log_streams)) if topic is not None else 0
+
+
 async def _add(context: Context, request: CreatePartitionsRequest, asked: CreatePartitionsTopic) -> None:
     topic = find_topic(context, asked.name, None)
     current = len(topic.log_streams)
     if asked.count <= current:
         raise too_few_partitions(current, asked.count)
-    if asked.count > _MAX_PARTITIONS:
-        raise KafkaError(
-            ErrorCode.invalid_partitions, f"A topic has at most {_MAX_PARTITIONS} partitions here."
-        )
     if asked.assignments is not None:
         nodes = [node.node_id for node in context.broker.nodes(context.listener)]
         places = [each.broker_ids for each in asked.assignments]

@@ -24,11 +24,11 @@ from kov.errors import KafkaError
 from kov.handlers import admin
 from kov.handlers.base import Context, api
 from kov.handlers.config_entries import of_topic
-from kov.handlers.topic_shape import check_assignments, check_numbers
+from kov.handlers.topic_shape import check_assignments, check_numbers, check_together
 from kov.topic_admin import already_exists
 from kov.topics import Topic, invalid_name
 
-_MAX_PARTITIONS: Final = 10_000
+_CONTROLLERS_OWN: Final = "__cluster_metadata"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +89,13 @@ class CreateTopicsResponse:
 async def handle(context: Context, request: CreateTopicsRequest) -> CreateTopicsResponse:
     unique = list({topic.name: topic for topic in request.topics}.values())
     twice = admin.twice(topic.name for topic in request.topics)
+    total = sum(_partitions(context, topic) for topic in unique if topic.name not in twice)
     made: dict[str, Topic] = {}
 
     async def make(asked: CreatableTopic) -> None:
         if asked.name in twice:
             raise KafkaError(ErrorCode.invalid_request, "Duplicate topic name.")
+        check_together(total)
         partitions, config = _checked(context, asked)
         if not request.validate_only:
             within = admin.timeout_s(request.timeout)
@@ -114,6 +116,9 @@ def _checked(context: Context, asked: CreatableTopic) -> tuple[int, dict[str, st
     written = {config.name: config.value for config in asked.configs}
     if problems := topic_config.problems(written):
         raise KafkaError(ErrorCode.invalid_config, problems[0])
+    config = {name: value for name, value in written.items() if value is not None}
+    if conflicts := topic_config.conflicts(config):
+        raise KafkaError(ErrorCode.invalid_config, conflicts[0])
     nodes = [node.node_id for node in context.broker.nodes(context.listener)]
     if asked.assignments:
         placed = {each.partition_index: each.broker_ids for each in asked.assignments}
@@ -122,17 +127,13 @@ def _checked(context: Context, asked: CreatableTopic) -> tuple[int, dict[str, st
         )
     else:
         check_numbers(asked.num_partitions, asked.replication_factor, context.broker.admin.max_replicas)
-    partitions = _partitions(context, asked)
-    if partitions > _MAX_PARTITIONS:
-        raise KafkaError(
-            ErrorCode.policy_violation,
-            f"Excessively large number of partitions per request: at most {_MAX_PARTITIONS}.",
-        )
     context.broker.admin.check_creatable(asked.name)
-    return partitions, {name: value for name, value in written.items() if value is not None}
+    return _partitions(context, asked), config
 
 
 def _check_name(context: Context, name: str) -> None:
+    if name == _CONTROLLERS_OWN:
+        raise KafkaError(ErrorCode.invalid_request, f"Creation of internal topic {name} is prohibited.")
     if reason := invalid_name(name):
         raise KafkaError(ErrorCode.invalid_topic_exception, f"Topic name is invalid: {reason}")
     topics = context.broker.topics

@@ -48,18 +48,22 @@ class DeleteTopicsResponse:
 
 async def handle(context: Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse:
     asked = request.topics or tuple(DeleteTopicState(name=name) for name in request.topic_names)
-    unique = list(dict.fromkeys(asked))
     twice = _named_twice(context, asked)
+    unique = _answered(context, asked)
     found: dict[DeleteTopicState, DeletableTopicResult] = {}
 
     async def delete(state: DeleteTopicState) -> None:
         _check(state)
         if state in twice:
             what = "id" if state.topic_id is not None else "name"
+            named = context.broker.topics.get(state.name or "")
+            if named is not None and DeleteTopicState(topic_id=named.uuid) in asked:
+                found[state] = DeletableTopicResult(name=named.name, topic_id=named.uuid)
             raise KafkaError(ErrorCode.invalid_request, f"Duplicate topic {what}.")
         topic = find_topic(context, state.name, state.topic_id)
-        found[state] = DeletableTopicResult(name=topic.name, topic_id=topic.uuid)
+        found[state] = DeletableTopicResult(name=topic.name, topic_id=state.topic_id)
         await context.broker.admin.delete(topic, admin.timeout_s(request.timeout))
+        found[state] = DeletableTopicResult(name=topic.name, topic_id=topic.uuid)
 
     errors = await admin.each(unique, delete)
     return DeleteTopicsResponse(
@@ -74,6 +78,17 @@ def _check(state: DeleteTopicState) -> None:
         raise KafkaError(ErrorCode.invalid_request, "Neither topic name nor id were specified.")
     if state.name is not None and state.topic_id is not None:
         raise KafkaError(ErrorCode.invalid_request, "You may not specify both topic name and topic id.")
+
+
+def _answered(context: Context, asked: tuple[DeleteTopicState, ...]) -> list[DeleteTopicState]:
+    """As in Kafka: each once, what means nothing every time, a topic named both ways by its name only."""
+    named = {topic.uuid for state in asked if (topic := context.broker.topics.get(state.name or ""))}
+    answered: dict[object, DeleteTopicState] = {}
+    for at, state in enumerate(asked):
+        one_way = (state.name is None) != (state.topic_id is None)
+        if not one_way or state.topic_id not in named:
+            answered.setdefault(state if one_way else at, state)
+    return list(answered.values())
 
 
 def _named_twice(context: Context, asked: tuple[DeleteTopicState, ...]) -> set[DeleteTopicState]:
@@ -96,7 +111,7 @@ def _result(
         return found
     return DeletableTopicResult(
         name=found.name if found is not None else state.name,
-        topic_id=state.topic_id,
+        topic_id=found.topic_id if found is not None else state.topic_id,
         error_code=error.code,
         error_message=error.message,
     )

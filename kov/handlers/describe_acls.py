@@ -1,21 +1,29 @@
 """DescribeAcls (key 29), v1-v3: there is no authorizer, which Kafka without one says with 54 as well.
 
-v2 flexible · v3 a pattern type nobody uses yet. CreateAcls and DeleteAcls aren't advertised.
+v2 flexible · v3 a pattern type nobody uses yet. A filter that isn't said (0) closes the connection, as Kafka
+does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from kio.schema.errors import ErrorCode
 
+from kov.errors import ProtocolError
 from kov.handlers.base import Context, api
+
+NO_AUTHORIZER: Final = "No Authorizer is configured."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribeAclsRequest:
     resource_type_filter: int
+    pattern_type_filter: int
+    operation: int
+    permission_type: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +50,16 @@ class DescribeAclsResponse:
     throttle_time: timedelta = timedelta(0)
 
 
-async def handle(_: Context, __: DescribeAclsRequest) -> DescribeAclsResponse:
-    return DescribeAclsResponse(
-        error_code=ErrorCode.security_disabled, error_message="No Authorizer is configured."
+async def handle(_: Context, request: DescribeAclsRequest) -> DescribeAclsResponse:
+    said = (
+        request.resource_type_filter,
+        request.pattern_type_filter,
+        request.operation,
+        request.permission_type,
     )
+    if 0 in said:
+        raise ProtocolError("DescribeAcls with an unknown filter")
+    return DescribeAclsResponse(error_code=ErrorCode.security_disabled, error_message=NO_AUTHORIZER)
 
 
 API = api(

@@ -3,9 +3,10 @@
 v1 sources and synonyms · v3 types and documentation · v4 flexible.
 
 Every setting of Kafka 4.x is in the answer for a topic, with values that are true here: what isn't deleted
-has a retention of -1. A topic of the mapping file and every node are read only. Settings of another node have
-to be asked there (42); settings of all nodes together (an empty name), of loggers, groups and client metrics
-don't exist: their lists are empty.
+has a retention of -1. A topic of the mapping file and every node are read only. Settings and loggers of
+another node have to be asked there (42); settings of all nodes together (an empty name), of loggers, groups
+and client metrics don't exist: their lists are empty. A type of resource that Kafka hasn't got has the whole
+request refused, as there.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from kio.schema.errors import ErrorCode
 from kov.errors import KafkaError
 from kov.handlers.base import Context, api
 from kov.handlers.config_entries import Entry, of_broker, of_topic
-from kov.handlers.lookup import find_topic
-from kov.topics import Origin, invalid_name
+from kov.handlers.lookup import find_named
+from kov.topics import Origin
 
 
 class ResourceType(IntEnum):
@@ -35,7 +36,7 @@ class ResourceType(IntEnum):
     GROUP = 32
 
 
-_WITHOUT_SETTINGS: Final = {ResourceType.BROKER_LOGGER, ResourceType.CLIENT_METRICS, ResourceType.GROUP}
+_TYPES: Final = set(ResourceType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ class DescribeConfigsResult:
     resource_type: int
     resource_name: str
     error_code: ErrorCode = ErrorCode.none
-    error_message: str | None = None
+    error_message: str = ""
     configs: tuple[DescribeConfigsResourceResult, ...] = ()
 
 
@@ -87,6 +88,10 @@ class DescribeConfigsResponse:
 
 
 async def handle(context: Context, request: DescribeConfigsRequest) -> DescribeConfigsResponse:
+    strange = [each.resource_type for each in request.resources if each.resource_type not in _TYPES]
+    if strange:
+        error = KafkaError(ErrorCode.invalid_request, f"Unsupported resource type: {strange[0]}")
+        return DescribeConfigsResponse(results=tuple(_refused(each, error) for each in request.resources))
     return DescribeConfigsResponse(
         results=tuple(_result(context, request, resource) for resource in request.resources)
     )
@@ -98,12 +103,7 @@ def _result(
     try:
         entries = _entries(context, resource)
     except KafkaError as error:
-        return DescribeConfigsResult(
-            resource_type=resource.resource_type,
-            resource_name=resource.resource_name,
-            error_code=error.code,
-            error_message=error.message,
-        )
+        return _refused(resource, error)
     wanted = resource.configuration_keys
     return DescribeConfigsResult(
         resource_type=resource.resource_type,
@@ -112,13 +112,20 @@ def _result(
     )
 
 
+def _refused(resource: DescribeConfigsResource, error: KafkaError) -> DescribeConfigsResult:
+    return DescribeConfigsResult(
+        resource_type=resource.resource_type,
+        resource_name=resource.resource_name,
+        error_code=error.code,
+        error_message=error.message or "",
+    )
+
+
 def _entries(context: Context, resource: DescribeConfigsResource) -> Sequence[Entry]:
     broker, name = context.broker, resource.resource_name
     match resource.resource_type:
         case ResourceType.TOPIC:
-            if reason := invalid_name(name):
-                raise KafkaError(ErrorCode.invalid_topic_exception, reason)
-            topic = find_topic(context, name, None)
+            topic = find_named(context, name)
             read_only = topic.origin is Origin.FILE
             return of_topic(topic.config.written, broker.settings, read_only=read_only)
         case ResourceType.BROKER if name == "":
@@ -126,10 +133,11 @@ def _entries(context: Context, resource: DescribeConfigsResource) -> Sequence[En
         case ResourceType.BROKER:
             _check_own(broker.node_id, name)
             return of_broker(broker.settings)
-        case known if known in _WITHOUT_SETTINGS:
-            return []
-        case unknown:
-            raise KafkaError(ErrorCode.invalid_request, f"Unsupported resource type: {unknown}")
+        case ResourceType.BROKER_LOGGER:
+            _check_own(broker.node_id, name)
+        case ResourceType.CLIENT_METRICS if name == "":
+            raise KafkaError(ErrorCode.invalid_request, "Client metrics subscription name must not be empty")
+    return []
 
 
 def _check_own(node_id: int, name: str) -> None:

@@ -100,11 +100,14 @@ def _asked(context: Context, request: DescribeLogDirsRequest) -> Iterable[tuple[
     topics = context.broker.topics
     if request.topics is None:
         return [(topic, index) for topic in topics.all() for index in range(len(topic.log_streams))]
+    wanted: dict[str, set[int]] = {}
+    for each in request.topics:
+        wanted.setdefault(each.topic, set()).update(each.partitions)
     return [
         (topic, index)
-        for each in request.topics
-        if (topic := topics.get(each.topic)) is not None
-        for index in sorted(set(each.partitions))
+        for name, indexes in wanted.items()
+        if (topic := topics.get(name)) is not None
+        for index in sorted(indexes)
         if 0 <= index < len(topic.log_streams)
     ]
 

@@ -14,7 +14,7 @@ from kio.schema.errors import ErrorCode
 from kov.errors import KafkaError
 from kov.handlers import admin
 from kov.handlers.base import Context, api
-from kov.handlers.lookup import find_partition, find_topic
+from kov.handlers.lookup import find_named, find_partition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ async def handle(context: Context, request: DescribeProducersRequest) -> Describ
 
 
 async def _producers(context: Context, name: str, index: int) -> tuple[ProducerState, ...]:
-    partition = find_partition(context, find_topic(context, name, None), index)
+    partition = find_partition(context, find_named(context, name), index)
     return tuple(
         ProducerState(
             producer_id=producer_id,

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from kio.schema.errors import ErrorCode
 
-from kov.handlers.authorized import TOPIC_OPERATIONS
+from kov.handlers.authorized import NOT_ASKED, TOPIC_OPERATIONS
 from kov.handlers.base import Context, api
 from kov.handlers.lookup import leadership
 from kov.topics import Topic, invalid_name
@@ -74,23 +74,29 @@ class DescribeTopicPartitionsResponse:
 async def handle(
     context: Context, request: DescribeTopicPartitionsRequest
 ) -> DescribeTopicPartitionsResponse:
-    if request.cursor is not None and request.cursor.partition_index < 0:
+    if request.cursor is not None and not _points_somewhere(request.cursor, request.topics):
         return _page([_refused(each.name, ErrorCode.invalid_request) for each in request.topics], None)
     room = max(1, min(request.response_partition_limit, _MOST_PARTITIONS))
     found: list[DescribeTopicPartitionsResponseTopic] = []
     for name, first in _asked(context, request):
+        if not room:
+            return _page(found, Cursor(topic_name=name, partition_index=first))
         topic = context.broker.topics.get(name)
         if topic is None:
             found.append(_missing(name))
             continue
-        if not room:
-            return _page(found, Cursor(topic_name=name, partition_index=first))
         end = min(len(topic.log_streams), first + room)
         found.append(_described(context, topic, range(first, end)))
         room -= max(0, end - first)
         if end < len(topic.log_streams):
             return _page(found, Cursor(topic_name=name, partition_index=end))
     return _page(found, None)
+
+
+def _points_somewhere(cursor: Cursor, topics: Sequence[TopicRequest]) -> bool:
+    """Whether the cursor names one of the topics asked for, if any are."""
+    named = not topics or any(topic.name == cursor.topic_name for topic in topics)
+    return named and cursor.partition_index >= 0
 
 
 def _asked(context: Context, request: DescribeTopicPartitionsRequest) -> Iterator[tuple[str, int]]:
@@ -113,11 +119,14 @@ def _page(
 def _missing(name: str) -> DescribeTopicPartitionsResponseTopic:
     refused = invalid_name(name) is not None
     code = ErrorCode.invalid_topic_exception if refused else ErrorCode.unknown_topic_or_partition
-    return _refused(name, code)
+    return DescribeTopicPartitionsResponseTopic(name=name, error_code=code)
 
 
 def _refused(name: str, code: ErrorCode) -> DescribeTopicPartitionsResponseTopic:
-    return DescribeTopicPartitionsResponseTopic(name=name, error_code=code)
+    """Of a request that is refused as a whole."""
+    return DescribeTopicPartitionsResponseTopic(
+        name=name, error_code=code, topic_authorized_operations=NOT_ASKED
+    )
 
 
 def _described(context: Context, topic: Topic, indexes: range) -> DescribeTopicPartitionsResponseTopic:

@@ -3,7 +3,8 @@
 v1 unclean elections · v2 flexible.
 
 A partition has one node that should lead it, computed by all nodes alike, so an election is never needed (84,
-as Kafka says where the preferred replica leads already). Asked for all partitions, the answer is empty.
+as Kafka says where the preferred replica leads already). Asked for all partitions, no partition is in the
+answer.
 """
 
 from __future__ import annotations
@@ -54,20 +55,41 @@ class ElectLeadersResponse:
 
 
 async def handle(context: Context, request: ElectLeadersRequest) -> ElectLeadersResponse:
-    if request.election_type not in _KINDS:
-        return ElectLeadersResponse(error_code=ErrorCode.invalid_request)
+    if request.topic_partitions is None:
+        return _all(context, request.election_type)
+    strange = request.election_type not in _KINDS and request.topic_partitions
     return ElectLeadersResponse(
+        error_code=ErrorCode.invalid_request if strange else ErrorCode.none,
         replica_election_results=tuple(
             ReplicaElectionResult(
                 topic=asked.topic,
-                partition_result=tuple(_result(context, asked.topic, index) for index in asked.partitions),
+                partition_result=tuple(
+                    _result(context, request.election_type, asked.topic, index) for index in asked.partitions
+                ),
             )
-            for asked in request.topic_partitions or ()
+            for asked in request.topic_partitions
+        ),
+    )
+
+
+def _all(context: Context, kind: int) -> ElectLeadersResponse:
+    if kind not in _KINDS:
+        return ElectLeadersResponse(error_code=ErrorCode.invalid_request)
+    return ElectLeadersResponse(
+        replica_election_results=tuple(
+            ReplicaElectionResult(topic=topic.name, partition_result=())
+            for topic in context.broker.topics.all()
         )
     )
 
 
-def _result(context: Context, name: str, index: int) -> PartitionResult:
+def _result(context: Context, kind: int, name: str, index: int) -> PartitionResult:
+    if kind not in _KINDS:
+        return PartitionResult(
+            partition_id=index,
+            error_code=ErrorCode.invalid_request,
+            error_message=f"Unknown election type {kind}",
+        )
     try:
         topic = find_topic(context, name, None)
     except KafkaError:

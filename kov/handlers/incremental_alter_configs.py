@@ -61,9 +61,7 @@ class IncrementalAlterConfigsResponse:
 async def handle(
     context: Context, request: IncrementalAlterConfigsRequest
 ) -> IncrementalAlterConfigsResponse:
-    named = [(each.resource_type, each.resource_name) for each in request.resources]
-    twice = admin.twice(named)
-    unique = list(dict(zip(named, request.resources, strict=True)).values())
+    twice = admin.twice((each.resource_type, each.resource_name) for each in request.resources)
 
     async def change(resource: AlterConfigsResource) -> None:
         if (resource.resource_type, resource.resource_name) in twice:
@@ -77,7 +75,7 @@ async def handle(
             validate_only=request.validate_only,
         )
 
-    errors = await admin.each(unique, change)
+    errors = await admin.each(request.resources, change)
     return IncrementalAlterConfigsResponse(
         responses=tuple(
             AlterConfigsResourceResponse(
@@ -86,7 +84,7 @@ async def handle(
                 error_code=admin.code(error),
                 error_message=admin.text(error),
             )
-            for resource, error in zip(unique, errors, strict=True)
+            for resource, error in zip(request.resources, errors, strict=True)
         )
     )
 
@@ -129,7 +127,8 @@ def _list_edited(current: Mapping[str, str], config: AlterableConfig) -> str:
             ErrorCode.invalid_config,
             f"Can't {operation.name} to key {config.name} because its type is not LIST.",
         )
-    there, given = items(current.get(config.name, key.default)), items(config.value or "")
+    there = items(current.get(config.name, key.default))
+    given = [item.strip() for item in (config.value or "").split(",")]
     if operation is Operation.APPEND:
         return ",".join([*there, *(item for item in given if item not in there)])
     return ",".join(item for item in there if item not in given)

@@ -117,7 +117,7 @@ async def _look_up(context: Context, name: str, part: ListOffsetsPartition) -> L
     if part.timestamp < 0 and (since is None or context.api_version < since):
         return _refused(part, ErrorCode.unsupported_version)
     partition = find_partition(context, find_topic(context, name, None), part.partition_index)
-    check_epoch(partition, part.current_leader_epoch)
+    check_epoch(context, partition, part.current_leader_epoch)
     if part.timestamp in {_LATEST_TIERED, _EARLIEST_PENDING_UPLOAD}:
         return ListOffsetsPartitionResponse(partition_index=part.partition_index)
     found = await partition.offsets(_EARLIEST if part.timestamp == _EARLIEST_LOCAL else part.timestamp)

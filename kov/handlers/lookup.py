@@ -10,9 +10,9 @@ from uuid import UUID
 from kio.schema.errors import ErrorCode
 
 from kov.address import Address
-from kov.errors import KafkaError, Leader, NotLeader
+from kov.errors import FencedEpoch, KafkaError, Leader, NotLeader
 from kov.handlers.base import Context
-from kov.topics import Topic
+from kov.topics import Topic, invalid_name
 
 if TYPE_CHECKING:
     from kov.partition.partition import Partition
@@ -52,6 +52,13 @@ def find_topic(context: Context, name: str | None, topic_id: UUID | None) -> Top
     return topic
 
 
+def find_named(context: Context, name: str) -> Topic:
+    """By a name that a topic can have. Raises `KafkaError`: 17 for one that can't be a topic's, else 3."""
+    if reason := invalid_name(name):
+        raise KafkaError(ErrorCode.invalid_topic_exception, reason)
+    return find_topic(context, name, None)
+
+
 def check_index(topic: Topic, index: int) -> None:
     """Raises `KafkaError` 3 for an index out of range."""
     if not 0 <= index < len(topic.log_streams):
@@ -67,7 +74,7 @@ def find_partition(context: Context, topic: Topic, index: int) -> Partition:
     broker = context.broker
     leader = broker.leader_of(topic, index)
     if leader != broker.node_id:
-        raise NotLeader(f"node {leader} leads {topic.name}/{index}", _leader(context, leader))
+        raise NotLeader(f"node {leader} leads {topic.name}/{index}", _leader(context, leader, -1))
     return broker.partition(topic, index)
 
 
@@ -83,15 +90,22 @@ def leadership(context: Context, topic: Topic, index: int) -> tuple[int, int]:
     return leader_id, epoch if epoch > 0 else -1
 
 
-def _leader(context: Context, node_id: int) -> Leader | None:
+def _leader(context: Context, node_id: int, epoch: int) -> Leader | None:
     for node in context.broker.nodes(context.listener):
         if node.node_id == node_id:
             address = str(Address(node.host, node.port))
-            return Leader(node_id=node_id, epoch=-1, addresses={context.listener: address})
+            return Leader(node_id=node_id, epoch=epoch, addresses={context.listener: address})
     return None
 
 
-def check_epoch(partition: Partition, current_leader_epoch: int) -> None:
+def this_leader(context: Context, partition: Partition) -> Leader:
+    """This node as the leader of `partition`."""
+    node_id, epoch = context.broker.node_id, partition.epoch
+    found = _leader(context, node_id, epoch)
+    return found if found is not None else Leader(node_id=node_id, epoch=epoch, addresses={})
+
+
+def check_epoch(context: Context, partition: Partition, current_leader_epoch: int) -> None:
     """Raises `KafkaError` 74 or 75 where the client knows an older or a newer epoch than we do.
 
     A client that sends none (-1) is not checked, nor is any while the partition's epoch isn't known here.
@@ -100,9 +114,8 @@ def check_epoch(partition: Partition, current_leader_epoch: int) -> None:
     if current_leader_epoch < 0 or epoch <= 0 or current_leader_epoch == epoch:
         return
     if current_leader_epoch < epoch:
-        raise KafkaError(
-            ErrorCode.fenced_leader_epoch, f"the leader epoch is {epoch}, not {current_leader_epoch}"
-        )
+        text = f"the leader epoch is {epoch}, not {current_leader_epoch}"
+        raise FencedEpoch(text, this_leader(context, partition))
     raise KafkaError(
         ErrorCode.unknown_leader_epoch, f"the leader epoch {current_leader_epoch} is not known, only {epoch}"
     )
@@ -110,7 +123,7 @@ def check_epoch(partition: Partition, current_leader_epoch: int) -> None:
 
 def current_leader(error: KafkaError) -> LeaderIdAndEpoch:
     """The hint of KIP-951 that goes with an error; ids of -1 where there is none."""
-    if isinstance(error, NotLeader) and error.leader is not None:
+    if isinstance(error, NotLeader | FencedEpoch) and error.leader is not None:
         return LeaderIdAndEpoch(leader_id=error.leader.node_id, leader_epoch=error.leader.epoch)
     return NO_LEADER
 
@@ -119,7 +132,7 @@ def endpoints(context: Context, errors: Iterable[KafkaError]) -> tuple[NodeEndpo
     """Where the leaders named by `errors` can be reached from this listener, each once."""
     found: dict[int, NodeEndpoint] = {}
     for error in errors:
-        leader = error.leader if isinstance(error, NotLeader) else None
+        leader = error.leader if isinstance(error, NotLeader | FencedEpoch) else None
         address = leader.address(context.listener) if leader is not None else None
         if leader is not None and address is not None:
             host, port = address

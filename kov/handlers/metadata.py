@@ -18,7 +18,7 @@ Kafka's sense, its leader: how often Varlog stores it is Varlog's business.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -140,7 +140,10 @@ def _topics(context: Context, request: MetadataRequest, nodes: Nodes) -> tuple[M
     asked = request.topics
     if asked is None or (context.api_version == 0 and not asked):
         return tuple(_described(context, request, topic, nodes) for topic in context.broker.topics.all())
-    return tuple(_topic(context, request, topic, nodes) for topic in dict.fromkeys(asked))
+    # As in Kafka names don't count beside ids, and a topic is in the answer once.
+    by_id = {each.topic_id: each for each in asked if each.topic_id is not None}
+    unique = by_id.values() or dict.fromkeys(asked)
+    return tuple(_topic(context, request, topic, nodes) for topic in unique)
 
 
 def _topic(
@@ -150,8 +153,10 @@ def _topic(
         return _described(context, request, find_topic(context, asked.name, asked.topic_id), nodes)
     except KafkaError as error:
         by_name = asked.name is not None and asked.topic_id is None
-        code = _missing(context, request, str(asked.name)) if by_name else error.code
-        return _refused(context, asked, code)
+        if not by_name:
+            return _refused(context, asked, error.code)
+        code = _missing(context, request, str(asked.name))
+        return replace(_refused(context, asked, code), topic_authorized_operations=_operations(request))
 
 
 def _missing(context: Context, request: MetadataRequest, name: str) -> ErrorCode:
@@ -179,10 +184,12 @@ def _described(
         name=topic.name,
         topic_id=topic.uuid,
         partitions=tuple(_partition(context, topic, index, nodes) for index in range(len(topic.log_streams))),
-        topic_authorized_operations=(
-            TOPIC_OPERATIONS if request.include_topic_authorized_operations else NOT_ASKED
-        ),
+        topic_authorized_operations=_operations(request),
     )
+
+
+def _operations(request: MetadataRequest) -> int:
+    return TOPIC_OPERATIONS if request.include_topic_authorized_operations else NOT_ASKED
 
 
 def _partition(context: Context, topic: Topic, index: int, nodes: Nodes) -> MetadataResponsePartition:

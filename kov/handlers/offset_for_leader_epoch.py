@@ -81,7 +81,7 @@ async def handle(context: Context, request: OffsetForLeaderEpochRequest) -> Offs
 
 async def _end(context: Context, name: str, part: OffsetForLeaderPartition) -> tuple[int, int]:
     partition = find_partition(context, find_topic(context, name, None), part.partition)
-    check_epoch(partition, part.current_leader_epoch)
+    check_epoch(context, partition, part.current_leader_epoch)
     return await partition.epoch_end(part.leader_epoch)
 
 

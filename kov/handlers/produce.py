@@ -156,10 +156,11 @@ class _Answer:
     async def _settle(self, part: Admitted, errors: list[KafkaError]) -> PartitionProduceResponse:
         try:
             if isinstance(part.outcome, KafkaError):
-                raise part.outcome
+                errors.append(part.outcome)
+                return _refused(part, part.outcome)
             appended = await (asyncio.shield(part.outcome) if self._detached else part.outcome)
         except KafkaError as error:
-            errors.append(error)
+            errors.append(error.bare())
             return _refused(part, error)
         except Exception:  # As in `producing.admit`.
             _log.exception("a batch for partition %d failed", part.index)

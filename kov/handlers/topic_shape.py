@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from kio.schema.errors import ErrorCode
 
 from kov.errors import KafkaError
+
+_MAX_NEW_PARTITIONS: Final = 10_000
+
+
+def check_together(partitions: int) -> None:
+    """Of all that one request asks for: making them takes time, and Kafka has this bound as well."""
+    if partitions > _MAX_NEW_PARTITIONS:
+        raise KafkaError(
+            ErrorCode.policy_violation,
+            f"Excessively large number of partitions per request: at most {_MAX_NEW_PARTITIONS}.",
+        )
 
 
 def check_numbers(partitions: int, replicas: int, max_replicas: int) -> None:

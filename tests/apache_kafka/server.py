@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,7 @@ _START_S: Final = 90.0
 _STOP_S: Final = 20.0
 _POM: Final = Path(__file__).with_name("pom.xml")
 _CLUSTER_ID: Final = "AAAAAAAAAAAAAAAAAAAAAQ"
-_JAVA: Final = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m", "-cp")
+_JAVA: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx384m")
 _CONFIG: Final = """\
 process.roles=broker,controller
 node.id=1
@@ -41,6 +41,7 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
+max.incremental.fetch.session.cache.slots=0
 """
 
 
@@ -59,22 +60,40 @@ def build(directory: Path) -> str:
 
 
 class ApacheKafka:
-    """A context manager; on leaving the server is killed, whatever state it is in."""
+    """A context manager; on leaving the server is killed, whatever state it is in.
 
-    def __init__(self, class_path: str, directory: Path) -> None:
+    `java` are the options of its virtual machine, `config` what its properties have besides, or instead.
+    """
+
+    def __init__(
+        self,
+        class_path: str,
+        directory: Path,
+        *,
+        java: Sequence[str] = _JAVA,
+        config: Mapping[str, str] | None = None,
+    ) -> None:
         self.port, self._controller = _free_ports(2)
         self.log = directory / "kafka.log"
         self._class_path = class_path
         self._directory = directory
+        self._java = java
+        self._config = config or {}
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "Kafka was not started"
+        return self._process.pid
 
     def __enter__(self) -> ApacheKafka:
         config = self._directory / "server.properties"
         values = {"port": self.port, "controller": self._controller, "data": self._directory / "data"}
-        config.write_text(_CONFIG.format(**values))
+        more = "".join(f"{name}={value}\n" for name, value in self._config.items())
+        config.write_text(_CONFIG.format(**values) + more)
         self._format(config)
         with self.log.open("wb") as log:
-            command = (*_JAVA, self._class_path, "kafka.Kafka", str(config))
+            command = ("java", *self._java, "-cp", self._class_path, "kafka.Kafka", str(config))
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         return self
 
@@ -84,7 +103,7 @@ class ApacheKafka:
             self._process.wait(_STOP_S)
 
     def _format(self, config: Path) -> None:
-        command = (*_JAVA, self._class_path, "kafka.tools.StorageTool", "format")
+        command = ("java", *_JAVA, "-cp", self._class_path, "kafka.tools.StorageTool", "format")
         subprocess.run(
             (*command, "-t", _CLUSTER_ID, "-c", str(config)),
             check=True,

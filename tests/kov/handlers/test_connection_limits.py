@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 
 import pytest
 from kio.schema.errors import ErrorCode
 
+from kov.errors import KafkaError
 from kov.handlers.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from kov.handlers.produce import ProduceRequest
 from kov.wire.limits import MIB, Limits
 from tests.builders import batch
 from tests.kov.handlers.door import Door, Wire, a_door, fetch, fetching, produce, producing
@@ -133,7 +136,7 @@ async def test_a_fetch_gets_less_where_little_memory_is_left_and_gives_it_back()
             assert (await produce(wire, 9, producing(batch([bytes(600_000)])))).responses
         answer = await fetch(wire, 4, fetching(0, max_bytes=50 * MIB, partition_max_bytes=50 * MIB))
         (part,) = answer.responses[0].partitions
-        assert 600_000 < len(part.records or b"") < 700_000  # two would be more than 1 MiB
+        assert 600_000 < len(b"".join(part.records)) < 700_000  # two would be more than 1 MiB
         await wait_for(lambda: door.peers.budget.used == 0)
 
 
@@ -145,3 +148,22 @@ async def test_what_a_waiting_fetch_has_found_counts_until_its_connection_is_gon
         await wait_for(lambda: 600_000 < door.peers.budget.used < 700_000)
         wire.writer.close()
         await wait_for(lambda: door.peers.budget.used == 0)
+
+
+async def test_what_was_refused_is_not_kept_until_the_garbage_collector_comes() -> None:
+    """An error that keeps its traceback keeps the request, in a circle; and collections are seldom."""
+    async with a_door() as door:
+        wire = await door.connect()
+        assert (await produce(wire, 9, producing(batch()))).responses
+        gc.collect()
+        gc.disable()
+        try:
+            for index, records in ((99, batch()), (0, b"no batch"), (0, batch())):
+                assert (await produce(wire, 9, producing(records, index=index))).responses
+            for offset in (99, -1, 0):
+                assert (await fetch(wire, 12, fetching(offset))).responses
+            await wire.ask(ApiVersionsResponse, 0, ApiVersionsRequest())
+            kept = [repr(each) for each in gc.get_objects() if isinstance(each, ProduceRequest | KafkaError)]
+        finally:
+            gc.enable()
+        assert kept == []

@@ -54,6 +54,7 @@ from tests.kov.handlers.administered import (
     topic,
 )
 from tests.kov.handlers.door import Wire, produce, producing
+from tests.kov.wire.requests import request
 
 TOPIC, BROKER = 2, 4
 
@@ -75,7 +76,7 @@ async def wire(place: Place) -> Wire:
 async def test_every_topic_setting_of_kafka_is_told_with_what_is_true_here(wire: Wire) -> None:
     await create(wire, topic("new", config={"max.message.bytes": "7"}))
     found = {each.name: each for each in (await described(wire, TOPIC, "new")).configs}
-    assert len(found) == 33
+    assert len(found) == 37
     assert {
         name: each.value for name, each in found.items() if name.endswith(("retention.ms", "retention.bytes"))
     } == {
@@ -284,9 +285,21 @@ async def test_no_election_is_needed(wire: Wire) -> None:
         unknown = ErrorCode.unknown_topic_or_partition
         assert codes == [[ErrorCode.election_not_needed, unknown], [unknown]]
     everything = ElectLeadersRequest(topic_partitions=None)
-    assert (await wire.ask(ElectLeadersResponse, 2, everything)).replica_election_results == ()
+    for each in (await wire.ask(ElectLeadersResponse, 2, everything)).replica_election_results:
+        assert (each.topic, each.partition_result) == ("mapped", ())
     strange = ElectLeadersRequest(topic_partitions=asked, election_type=9)
     assert (await wire.ask(ElectLeadersResponse, 2, strange)).error_code is ErrorCode.invalid_request
+
+
+def _acls(resource_type: int) -> DescribeAclsRequest:
+    return DescribeAclsRequest(
+        resource_type_filter=resource_type, pattern_type_filter=1, operation=1, permission_type=1
+    )
+
+
+async def test_a_filter_of_rights_that_says_nothing_closes_the_connection(wire: Wire) -> None:
+    wire.send(request(29, 3, _acls(0)))
+    assert await wire.is_closed()
 
 
 async def test_there_are_no_reassignments_groups_or_rights(wire: Wire) -> None:
@@ -297,6 +310,6 @@ async def test_there_are_no_reassignments_groups_or_rights(wire: Wire) -> None:
         groups = await wire.ask(ListGroupsResponse, version, ListGroupsRequest())
         assert (groups.error_code, groups.groups) == (ErrorCode.none, ())
     for version in range(1, 4):
-        acls = await wire.ask(DescribeAclsResponse, version, DescribeAclsRequest(resource_type_filter=1))
+        acls = await wire.ask(DescribeAclsResponse, version, _acls(1))
         assert (acls.error_code, acls.resources) == (ErrorCode.security_disabled, ())
         assert acls.error_message == "No Authorizer is configured."

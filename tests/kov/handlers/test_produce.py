@@ -17,13 +17,14 @@ from kov.handlers.produce import (
     ProduceRequest,
     TopicProduceData,
 )
-from kov.partition.partition import Partition
+from kov.partition.partition import Appended, Partition
 from tests.builders import batch, patched
 from tests.kov.handlers.door import LISTENER, ORDERS, Door, Wire, a_door, produce, producing
 from tests.kov.wire.requests import Entity, request
 from tests.waiting import wait_for
 
 BATCH = batch([b"a", b"b", b"c"])
+LONGEST_S = (2**31 - 1) / 1000
 
 
 @pytest.fixture
@@ -187,6 +188,25 @@ async def test_acks_0_is_stored_although_the_producer_is_gone_at_once(door: Door
     await wait_for(
         lambda: 0 in door.partitions.logs and BATCH[61:] in b"".join(door.partitions.logs[0].entries)
     )
+
+
+@pytest.mark.parametrize(
+    ("acks", "timeout_s", "expected_s"), [(0, LONGEST_S, 120.0), (1, LONGEST_S, LONGEST_S), (0, 60.0, 60.0)]
+)
+async def test_only_what_somebody_waits_for_is_held_as_long_as_a_request_may_ask(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch, acks: int, timeout_s: float, expected_s: float
+) -> None:
+    asked: list[float] = []
+    append = Partition.append
+
+    def noting(self: Partition, data: bytes, *, source: object, timeout_s: float) -> asyncio.Future[Appended]:
+        asked.append(timeout_s)
+        return append(self, data, source=source, timeout_s=timeout_s)
+
+    monkeypatch.setattr(Partition, "append", noting)
+    wire.send(_entity(producing(BATCH, acks=acks, timeout_s=timeout_s)))
+    await wait_for(lambda: bool(asked))
+    assert asked == [pytest.approx(expected_s)]
 
 
 async def test_a_batch_that_nobody_waits_for_any_more_is_not_sent(door: Door, wire: Wire) -> None:

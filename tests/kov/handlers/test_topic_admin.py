@@ -148,7 +148,6 @@ REFUSED_CREATIONS = [
     (topic("mapped"), ErrorCode.topic_already_exists, "Topic 'mapped' already exists."),
     (topic("new", 0), ErrorCode.invalid_partitions, "invalid non-positive value"),
     (topic("new", -2), ErrorCode.invalid_partitions, "invalid non-positive value"),
-    (topic("new", 10_001), ErrorCode.policy_violation, "Excessively large number of partitions"),
     (topic("new", 1, 0), ErrorCode.invalid_replication_factor, "must be larger than 0"),
     (
         topic("new", 1, 2),
@@ -169,6 +168,35 @@ async def test_what_kafka_refuses_is_refused_and_leaves_the_rest_of_the_request_
         assert text in (refused.error_message or "")
         assert made.error_code is OK
     assert set(await topics(wire)) == {"mapped", *(f"other-{at}" for at in range(len(REFUSED_CREATIONS)))}
+
+
+async def test_a_request_for_too_many_partitions_is_refused_as_a_whole(wire: Wire) -> None:
+    many, others, unknown = await create(wire, topic("many", 6000), topic("more", 6000), topic("a b"))
+    for refused in (many, others, unknown):
+        assert refused.error_code is ErrorCode.policy_violation
+        assert "Excessively large number of partitions" in (refused.error_message or "")
+    body = CreatePartitionsRequest(
+        topics=(CreatePartitionsTopic(name="mapped", count=10_002, assignments=None),), timeout=MINUTE
+    )
+    (grown,) = (await wire.ask(CreatePartitionsResponse, 3, body)).results
+    assert grown.error_code is ErrorCode.policy_violation
+    assert "Excessively large number of partitions" in (grown.error_message or "")
+
+
+async def test_settings_that_contradict_each_other_are_refused(wire: Wire) -> None:
+    lags = {"min.compaction.lag.ms": "5", "max.compaction.lag.ms": "4"}
+    (refused,) = await create(wire, topic("new", config=lags))
+    assert refused.error_code is ErrorCode.invalid_config
+    assert "min.compaction.lag.ms (5) > max.compaction.lag.ms (4)" in (refused.error_message or "")
+
+
+async def test_a_topic_named_by_name_and_by_id_is_not_deleted_and_answered_once(wire: Wire) -> None:
+    (made,) = await create(wire, topic("new"))
+    both = (DeleteTopicState(name="new"), DeleteTopicState(topic_id=made.topic_id))
+    (answer,) = (await delete(wire, *both)).responses
+    assert (answer.name, answer.topic_id) == ("new", made.topic_id)
+    assert answer.error_code is ErrorCode.invalid_request
+    assert "new" in await topics(wire)
 
 
 ASSIGNMENTS: list[tuple[dict[int, tuple[int, ...]], int, int, ErrorCode]] = [

@@ -51,6 +51,8 @@ def _filled(schema: type[S], body: object) -> S:
             value = getattr(body, field.name)
             if value is not None and schemas.is_entity(element):
                 value = tuple(_filled(element, item) for item in value)
+            elif value is not None and schemas.is_entity(declared):
+                value = _filled(declared, value)
             values[field.name] = value
         elif field.default is MISSING:
             zero = () if element is not None else _ZERO[field.metadata["kafka_type"]]
@@ -83,7 +85,10 @@ def decode_response(schema: type[S], data: bytes, *, tagged_header: bool) -> tup
 
 
 def as_own(declared: type[T], entity: object) -> T:
-    """A kio entity as a handler's own type; what the version lacks takes the default."""
+    """A kio entity as a handler's own type; what the version lacks takes the default.
+
+    Bytes that the handler gives in pieces are one piece here.
+    """
     hints = get_type_hints(declared)
     values = {name: getattr(entity, name) for name in hints if hasattr(entity, name)}
     for name, value in values.items():
@@ -93,6 +98,8 @@ def as_own(declared: type[T], entity: object) -> T:
             values[name] = tuple(as_own(item, each) for each in value)
         elif schemas.is_entity(inner) and value is not None:
             values[name] = as_own(inner, value)
+        elif item is bytes and isinstance(value, bytes):
+            values[name] = (value,)
     return declared(**values)
 
 
@@ -129,4 +136,5 @@ _VALUES: Mapping[str, Callable[[random.Random], object]] = {
     "error_code": lambda rng: rng.choice(list(ErrorCode)),
     "datetime_i64": lambda rng: datetime.fromtimestamp(rng.randrange(2**31), UTC),
     "uuid": lambda rng: UUID(int=rng.randrange(1, 2**128)),
+    "float64": lambda rng: rng.random(),
 }
