@@ -182,3 +182,12 @@ async def test_an_empty_range_asks_storage_for_nothing(monkeypatch: pytest.Monke
     log = ScriptedLog()
     monkeypatch.setattr(log, "subscribe_to", None)
     assert [entry async for entry in stream_on(log).read(5, 5)] == []
+
+
+async def test_without_the_very_first_entry_nothing_is_made_up() -> None:
+    written = Written()
+    written.batches(3)
+    written.log.trim(1)
+    stream, view = stream_on(written.log), View(TailBudget(0))
+    with pytest.raises(NoStart, match="was trimmed up to 1, and nothing behind that tells"):
+        await recovery.load(stream, IDENTITY, view, await stream.peek())
