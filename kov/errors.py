@@ -42,8 +42,8 @@ class KafkaError(Exception):
     def bare(self) -> Self:
         """Itself without where it was raised and why: for an error that is kept.
 
-        The frames of its traceback would keep all that was at hand there, whole requests too; and where one of
-        them leads back to the error, until the garbage collector comes, which is seldom.
+        The frames of its traceback would keep all that was at hand there, whole requests too; and where one
+        of them leads back to the error, until the garbage collector comes, which is seldom.
         """
         self.__traceback__ = self.__cause__ = self.__context__ = None
         return self

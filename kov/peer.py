@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from kov import memory
 from kov.budget import Budget
+from kov.deadlines import Deadlines
 from kov.errors import ProtocolError
 from kov.handlers import APIS, Api, Context, Pending, unsupported_version
 from kov.wire import messages
@@ -77,6 +79,7 @@ class Peer:
             listener=self._listener,
             source=self,
             memory=self._peers.budget,
+            deadlines=self._peers.deadlines,
         )
         try:
             return _Answer(self, api, head, api.handle(context, request.body))
@@ -103,7 +106,7 @@ def _other_version(api: Api, head: Head) -> Reply:
     return _in_version_0(head, answer)
 
 
-async def _in_version_0(head: Head, answer: object) -> bytes:
+async def _in_version_0(head: Head, answer: object) -> Sequence[bytes]:
     return messages.encode(head, answer, 0)
 
 
@@ -118,13 +121,13 @@ class _Answer:
         self._head = head
         self._pending = pending
 
-    def __await__(self) -> Generator[object, None, bytes | None]:
+    def __await__(self) -> Generator[object, None, Sequence[bytes] | None]:
         return self._encoded().__await__()
 
     def close(self) -> None:
         self._pending.close()
 
-    async def _encoded(self) -> bytes | None:
+    async def _encoded(self) -> Sequence[bytes] | None:
         api, head = self._api, self._head
         try:
             answer = await self._pending
@@ -140,7 +143,8 @@ class Peers:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
-        self.budget = Budget(self.limits.max_total_bytes)
+        self.budget = Budget(self.limits.max_total_bytes, reserve=self.limits.max_request_bytes)
+        self.deadlines = Deadlines()
         self._connections: set[Connection] = set()
         self._admission = Admission(self.limits.max_connections, self.limits.max_connections_per_host)
         self._sweep: asyncio.TimerHandle | None = None
@@ -181,6 +185,8 @@ class Peers:
         for connection in list(self._connections):
             if connection.end_if_idle():
                 _log.debug("%r was idle for too long", connection)
+        if memory.give_back():
+            _log.debug("memory was given back")
         if self._connections and not self._closing:
             self._sweep_later()
 
@@ -195,7 +201,7 @@ class Peers:
         self._complained, self._unsaid = now, 0
 
     async def close(self, drain_timeout_s: float) -> None:
-        """Reads no more, answers what is under way, and closes all connections.
+        """Reads no more, answers what is under way, and closes all connections. Fetches wait no longer.
 
         What isn't answered within `drain_timeout_s` is cut off. Call it when the listeners accept no more;
         a connection that comes nevertheless is closed at once. Idempotent. When cancelled, the
@@ -207,6 +213,7 @@ class Peers:
         connections = list(self._connections)
         for connection in connections:
             connection.finish()
+        self.deadlines.end_all()
         closed = [asyncio.ensure_future(connection.wait_closed()) for connection in connections]
         if not closed:
             return

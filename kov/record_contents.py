@@ -2,7 +2,7 @@
 
 Off the hot path: records are read only for topics whose configuration asks for it, and in batches whose
 header is suspicious. Records are Kafka's format v2: a varint length, then attributes, timestamp delta, offset
-delta, the key's length (-1: null) and what nobody looks at here.
+delta, key and value, each behind its length (-1: null), and headers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator
+from mmap import mmap
 from typing import Final, NamedTuple
 
 import cramjam
@@ -19,6 +20,8 @@ from kov.errors import KafkaError
 from kov.records import HEADER_SIZE, LOG_APPEND_TIME_BIT, BatchHeader, read_header
 
 MAX_CONTENTS_BYTES: Final = 64 * 1024 * 1024
+MAX_RECORDS: Final = 500_000  # about a second: everybody else waits meanwhile
+_LEAST_RECORD_SIZE: Final = 7
 _XERIAL_MAGIC: Final = b"\x82SNAPPY\0"
 _XERIAL_HEADER_SIZE: Final = 16
 _BLOCK_SIZE: Final = struct.Struct(">i")
@@ -33,10 +36,14 @@ class Record(NamedTuple):
 def read(batch: bytes | memoryview, header: BatchHeader) -> list[Record]:
     """Every record of a batch, as a reader would see its time.
 
-    Raises `KafkaError`: -1 for a payload that doesn't decompress, 10 for one that grows beyond
-    `MAX_CONTENTS_BYTES`, 87 for records that aren't what the header promises.
+    Raises `KafkaError`: -1 for a payload that doesn't decompress or a codec that doesn't exist, 10 for one
+    that grows beyond `MAX_CONTENTS_BYTES` or holds more than `MAX_RECORDS`, 87 for records that aren't what
+    the header promises.
     """
     payload = _decompressed(header.codec, memoryview(batch)[HEADER_SIZE:])
+    if MAX_RECORDS < header.record_count <= len(payload) // _LEAST_RECORD_SIZE:
+        text = f"{header.record_count} records are more than the {MAX_RECORDS} that can be looked at"
+        raise KafkaError(ErrorCode.message_too_large, text)
     stamped_ms = header.max_timestamp if header.attributes & LOG_APPEND_TIME_BIT else None
     try:
         records = list(_records(payload, header.record_count, header.base_timestamp, stamped_ms))
@@ -69,18 +76,35 @@ def _records(
     payload: bytes | memoryview, count: int, base_ms: int, stamped_ms: int | None
 ) -> Iterator[Record]:
     at = 0
+    if count > len(payload) // _LEAST_RECORD_SIZE:
+        raise _Malformed
     for _ in range(count):
         length, at = _varint(payload, at)
         end = at + length
         delta_ms, at = _varint(payload, at + 1)  # behind the attributes
         _, at = _varint(payload, at)  # the offset delta
         key_size, at = _varint(payload, at)
-        if length < 0 or end > len(payload) or at + max(key_size, 0) > end:
+        value_size, at = _varint(payload, at + max(key_size, 0))
+        if _behind_headers(payload, at + max(value_size, 0)) != end:
             raise _Malformed
         yield Record(base_ms + delta_ms if stamped_ms is None else stamped_ms, key_size >= 0)
         at = end
     if at != len(payload):
         raise _Malformed
+
+
+def _behind_headers(payload: bytes | memoryview, at: int) -> int:
+    """Where the record ends whose headers, their count first, begin at `at`."""
+    count, at = _varint(payload, at)
+    if count < 0:
+        raise _Malformed
+    for _ in range(count):
+        key_size, at = _varint(payload, at)
+        if key_size < 0:
+            raise _Malformed
+        value_size, at = _varint(payload, at + key_size)
+        at += max(value_size, 0)
+    return at
 
 
 def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
@@ -100,6 +124,8 @@ def _varint(data: bytes | memoryview, at: int) -> tuple[int, int]:
 def _decompressed(codec: int, payload: memoryview) -> bytes | memoryview:
     if codec == 0:
         return payload
+    if codec not in _DECOMPRESS:
+        raise KafkaError(ErrorCode.unknown_server_error, f"unknown compression codec {codec}")
     try:
         return _DECOMPRESS[codec](payload)
     except (cramjam.DecompressionError, zlib.error, ValueError, struct.error) as error:
@@ -139,15 +165,15 @@ def _unsnappy_block(block: memoryview, room: int) -> bytes:
     return bytes(cramjam.snappy.decompress_raw(block))
 
 
-def _bounded(decompress_into: Callable[[memoryview, bytearray], int]) -> Callable[[memoryview], bytes]:
-    """Decompression into a buffer of the largest size, which is memory only as far as it is written."""
+def _bounded(decompress_into: Callable[[memoryview, mmap], int]) -> Callable[[memoryview], bytes]:
+    """Decompression into a mapping of the largest size, which is memory only as far as it is written."""
 
     def decompress(payload: memoryview) -> bytes:
-        room = bytearray(MAX_CONTENTS_BYTES)
-        size = decompress_into(payload, room)
-        if size >= MAX_CONTENTS_BYTES:
-            raise _too_large()
-        return bytes(memoryview(room)[:size])
+        with mmap(-1, MAX_CONTENTS_BYTES) as room:
+            size = decompress_into(payload, room)
+            if size >= MAX_CONTENTS_BYTES:
+                raise _too_large()
+            return room[:size]
 
     return decompress
 

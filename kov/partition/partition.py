@@ -53,6 +53,7 @@ class Partition:
         limits: Limits,
         unsealer: Unsealer | None = None,
         memory: Budget | None = None,
+        cold_reads: asyncio.Semaphore | None = None,
     ) -> None:
         """`memory`: what this and everything else in the process may hold together."""
         self.topic = topic
@@ -60,7 +61,7 @@ class Partition:
         self._limits = limits
         self._view = View(budget)
         history = History(stream, identity, self._view)
-        self._reader = Reader(history, limits)
+        self._reader = Reader(history, limits, cold_reads)
         self._room = Budget(limits.max_queued_bytes, memory)
         self._backlog = Backlog()
         self._ownership = Ownership(

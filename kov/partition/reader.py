@@ -50,8 +50,10 @@ class Offset:
 class Reader:
     """`current=True` in the calls below: a writer of this process keeps the view, which is exact then."""
 
-    def __init__(self, history: History, limits: Limits) -> None:
+    def __init__(self, history: History, limits: Limits, cold_reads: asyncio.Semaphore | None = None) -> None:
+        """Not more than `cold_reads` read old batches from Varlog at once; the others wait."""
         self._history = history
+        self._cold_reads = cold_reads or asyncio.Semaphore(1)
         self._view = history.view
         self._limits = limits
         self._follower: asyncio.Task[None] | None = None
@@ -81,7 +83,11 @@ class Reader:
             raise KafkaError(ErrorCode.offset_out_of_range, text)
         if offset == view.end_offset:
             return []
-        return view.tail.read(offset, max_bytes) or await self._read_history(offset, max_bytes)
+        recent = view.tail.read(offset, max_bytes)
+        if recent:
+            return recent
+        async with self._cold_reads:
+            return await self._read_history(offset, max_bytes)
 
     async def _read_history(self, offset: int, max_bytes: int) -> list[bytes]:
         found: list[bytes] = []

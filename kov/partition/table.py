@@ -25,6 +25,7 @@ from varlog_client.errors import NotFound, VarlogError
 
 _log: Final = logging.getLogger(__name__)
 _FENCES_AT_ONCE: Final = 32
+_COLD_READS: Final = 16  # at once: each takes some MiB within gRPC, which no budget counts
 
 
 class PartitionTable:
@@ -52,6 +53,7 @@ class PartitionTable:
         self._unsealer = unsealer
         self._repair = repair
         self._memory = memory
+        self._cold_reads = asyncio.Semaphore(_COLD_READS)
         self._budget = TailBudget()
         self._partitions: dict[tuple[bytes, int], Partition] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -136,6 +138,7 @@ class PartitionTable:
             self._limits,
             self._unsealer,
             self._memory,
+            self._cold_reads,
         )
 
     async def close(self, timeout_s: float) -> None:

@@ -14,7 +14,7 @@ from varlog_client.types import LogStream, LogStreamId, LogStreamStatus
 
 _log: Final = logging.getLogger(__name__)
 SETTLED_S: Final = 2.0
-FORGOTTEN_S: Final = 5.0
+FORGOTTEN_S: Final = 30.0  # longer than a round over a thousand log streams takes, which wait for one another
 
 
 @dataclass(frozen=True, slots=True)

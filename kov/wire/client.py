@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kov.errors import ProtocolError
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 class Reply(Protocol):
     """The answer to one request: awaited in its turn, or closed without that when nobody wants it any more.
 
-    Awaiting gives the response frame, or None where the request gets no answer. It raises `ProtocolError`
-    where the only answer is to hang up.
+    Awaiting gives the response frame in pieces, or None where the request gets no answer. It raises
+    `ProtocolError` where the only answer is to hang up.
     """
 
-    def __await__(self) -> Generator[object, None, bytes | None]: ...
+    def __await__(self) -> Generator[object, None, Sequence[bytes] | None]: ...
     def close(self) -> None: ...
 
 

@@ -7,6 +7,7 @@ because the queue is a queue: one writer takes the next reply, awaits it, writes
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final, cast
 
 from kov.budget import Budget
@@ -36,6 +37,7 @@ class Connection(asyncio.BufferedProtocol):
         self._replies: asyncio.Queue[tuple[Reply, int] | None] = asyncio.Queue()
         self._held_bytes = 0
         self._held_requests = 0
+        self._begun_bytes = 0  # of a large request that isn't complete; counted in the budget alone
         self._reading = True  # the socket is being read
         self._finishing = False  # no further request is taken
         self._writable = asyncio.Event()
@@ -62,7 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         self._client.opened(self)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return self._frames.room()
+        return self._frames.room(tight=self._no_room())
 
     def buffer_updated(self, nbytes: int) -> None:
         if self._finishing:
@@ -74,8 +76,8 @@ class Connection(asyncio.BufferedProtocol):
             self._client.broke(error)
             self.finish()
         else:
-            if not self._held_requests:
-                self._idleness.received(nbytes, self._loop.time())
+            self._idleness.received(nbytes, self._loop.time())
+            self._count_begun()
             self._pause_if_full()
 
     def pause_writing(self) -> None:
@@ -90,9 +92,11 @@ class Connection(asyncio.BufferedProtocol):
         self._writer.cancel()
         if self._linger is not None:
             self._linger.cancel()
+        self._forget_begun()
         self._budget.forget(self._read_on_if_room)
         self._budget.give(self._held_bytes)
         self._held_bytes = 0
+        self._outgoing = []
         self._client.lost()
 
     # Requests.
@@ -105,6 +109,21 @@ class Connection(asyncio.BufferedProtocol):
         self._budget.take(size)
         self._replies.put_nowait((reply, size))
 
+    def _count_begun(self) -> None:
+        """What has come of a request counts as it grows, so that many slow ones can't take all memory."""
+        before, self._begun_bytes = self._begun_bytes, self._frames.held_bytes
+        if self._begun_bytes > before:
+            self._budget.take(self._begun_bytes - before)
+            if not before:
+                self._idleness.ends(self._loop.time())
+        elif self._begun_bytes < before:
+            self._budget.finished(self._read_on_if_room)
+            self._budget.give(before - self._begun_bytes)
+
+    def _forget_begun(self) -> None:
+        self._frames.clear()
+        self._count_begun()
+
     def _own_bounds_reached(self) -> bool:
         limits = self._limits
         return (
@@ -113,16 +132,22 @@ class Connection(asyncio.BufferedProtocol):
         )
 
     def _pause_if_full(self) -> None:
-        if self._reading and (self._own_bounds_reached() or self._budget.exhausted):
+        if self._reading and (self._own_bounds_reached() or self._no_room()):
             self._reading = False
             self._transport.pause_reading()
             self._read_on_if_room()
+
+    def _no_room(self) -> bool:
+        """Whether memory is short, and it isn't this one's turn to finish nevertheless what it has begun."""
+        if not self._budget.exhausted:
+            return False
+        return not self._begun_bytes or not self._budget.may_finish(self._read_on_if_room)
 
     def _read_on_if_room(self) -> None:
         """Reads on after a pause, as soon as the bounds allow; called whenever one may have changed."""
         if self._reading or self._finishing or self._own_bounds_reached() or self._transport.is_closing():
             return
-        if self._budget.exhausted:
+        if self._no_room():
             self._budget.tell(self._read_on_if_room)
         else:
             self._reading = True
@@ -134,37 +159,44 @@ class Connection(asyncio.BufferedProtocol):
     async def _write_replies(self) -> None:
         try:
             while (entry := await self._replies.get()) is not None:
-                reply, size = entry
-                answer = await reply
-                if answer is not None:
-                    size += self._hold_answer(answer)
-                    await self._write(answer)
-                self._release(size)
+                await self._write_reply(*entry)
+                entry = None  # an idle connection holds on to no request
         except ProtocolError as error:
             self._client.broke(error)
+        except asyncio.CancelledError:
+            # Only `connection_lost` cancels it. A task that ends by this keeps it, and with it, in a circle,
+            # this connection and the answer that was being written.
+            pass
         finally:
             self._end()
 
-    def _hold_answer(self, answer: bytes) -> int:
+    async def _write_reply(self, reply: Reply, size: int) -> None:
+        answer = await reply
+        if answer is not None:
+            length = sum(map(len, answer))
+            size += self._hold_answer(length)
+            await self._write(answer, length)
+        self._release(size)
+
+    def _hold_answer(self, size: int) -> int:
         """A large answer is held until the socket takes it; a small one isn't worth the counting."""
-        size = len(answer)
         if size < _FLUSH_BYTES:
             return 0
         self._held_bytes += size
         self._budget.take(size)
         return size
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, pieces: Sequence[bytes], length: int) -> None:
         """Hands an answer to the socket, together with those that are ready in the same turn of the loop.
 
         What a group commit settles at once thus costs one system call, not one for each request.
         """
-        self._outgoing.append(data)
-        self._outgoing_bytes += len(data)
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing += pieces
+        self._outgoing_bytes += length
         if self._outgoing_bytes >= _FLUSH_BYTES:
             self._flush()
-        elif len(self._outgoing) == 1:
-            self._loop.call_soon(self._flush)
         await self._writable.wait()
 
     def _flush(self) -> None:
@@ -204,13 +236,19 @@ class Connection(asyncio.BufferedProtocol):
         now = self._loop.time()
         if not self._writable.is_set():
             return self._end_if_unread(now)
-        asks_for_nothing = self._reading and not self._held_requests
-        if not asks_for_nothing or not self._idleness.reached(self._limits.max_idle_s, now):
+        bound_s = self._patience_s()
+        if not self._reading or bound_s is None or not self._idleness.reached(bound_s, now):
             return False
         if self._frames.unfinished:
             self._client.broke(ProtocolError("a request has begun and doesn't arrive"))
         self.finish()
         return True
+
+    def _patience_s(self) -> float | None:
+        """How long it may send nothing whole; None: as long as it likes, for its answers are under way."""
+        if self._begun_bytes and self._budget.exhausted:
+            return min(self._limits.stalled_s, self._limits.max_idle_s)
+        return None if self._held_requests else self._limits.max_idle_s
 
     def _end_if_unread(self, now: float) -> bool:
         limits = self._limits
@@ -226,6 +264,7 @@ class Connection(asyncio.BufferedProtocol):
         """Takes no further request, answers those that were taken, then hangs up. Idempotent."""
         if not self._finishing:
             self._finishing = True
+            self._forget_begun()
             self._replies.put_nowait(None)
             if not self._transport.is_closing():  # closing, uvloop's refuses to be paused
                 self._transport.pause_reading()

@@ -18,6 +18,7 @@ Frame: TypeAlias = bytes | memoryview
 
 CHUNK_BYTES: Final = 16 * 1024
 _GROWTH: Final = 8
+_STEP_BYTES: Final = 1024 * 1024  # as far as it grows by that; then it doubles
 _SIZE: Final = struct.Struct(">i")
 
 
@@ -37,9 +38,18 @@ class FrameBuffer:
         """Whether a frame has begun that isn't complete."""
         return bool(self._kept) or self._large is not None
 
-    def room(self) -> memoryview:
-        """Where to put the next bytes; never empty, valid until the next call."""
-        return self._chunk[self._kept :] if self._large is None else self._large.room()
+    @property
+    def held_bytes(self) -> int:
+        """The memory of an unfinished frame that has some of its own."""
+        return 0 if self._large is None else self._large.held_bytes
+
+    def room(self, *, tight: bool = False) -> memoryview:
+        """Where to put the next bytes; never empty, valid until the next call. `tight`: memory is short."""
+        return self._chunk[self._kept :] if self._large is None else self._large.room(tight=tight)
+
+    def clear(self) -> None:
+        """Forgets the unfinished frame: nothing more will come."""
+        self._kept, self._large = 0, None
 
     def received(self, count: int) -> Iterator[Frame]:
         """Yields the frames that `count` more bytes complete, in order; must be exhausted.
@@ -97,13 +107,20 @@ class _LargeFrame:
         self._data[: len(begun)] = begun
         self._filled = len(begun)
 
-    def room(self) -> memoryview:
+    @property
+    def held_bytes(self) -> int:
+        return len(self._data)
+
+    def room(self, *, tight: bool) -> memoryview:
         if self._filled == len(self._data):
             # A new array, not a larger one: the caller may still hold the view of the last call.
-            grown = bytearray(min(self._size, _GROWTH * len(self._data)))
+            grown = bytearray(min(self._size, self._filled + CHUNK_BYTES if tight else self._next_size()))
             grown[: self._filled] = self._data
             self._data = grown
         return memoryview(self._data)[self._filled :]
+
+    def _next_size(self) -> int:
+        return max(2 * self._filled, min(_GROWTH * self._filled, _STEP_BYTES))
 
     def received(self, count: int) -> bool:
         self._filled += count

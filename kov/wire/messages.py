@@ -8,8 +8,10 @@ both so that a client can talk before it knows what the server speaks.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Final, Generic, TypeVar, cast
 
 from kio.static.protocol import Entity
@@ -26,6 +28,7 @@ T = TypeVar("T")
 _HEAD: Final = struct.Struct(">hhi")
 _SIZE: Final = struct.Struct(">i")
 _CORRELATION_ID: Final = struct.Struct(">i")
+_LARGE_BYTES: Final = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +74,31 @@ def decode(head: Head, frame: Frame, declared: type[T]) -> Request[T]:
         raise ProtocolError(str(error)) from error
 
 
-def encode(head: Head, answer: object, api_version: int | None = None) -> bytes:
+def encode(head: Head, answer: object, api_version: int | None = None) -> Sequence[bytes]:
     """A whole response frame, its size in front, in the request's version or the one given.
 
-    `answer` has the fields of that version, or of all versions (`writing`).
+    It comes in pieces, so that large values are not copied. `answer` has the fields of that version, or of
+    all versions (`writing`).
     """
     schema = response_type(head.api_key, head.api_version if api_version is None else api_version)
     pieces = [b"", _CORRELATION_ID.pack(head.correlation_id)]
     if _has_tags(schema):
         pieces.append(b"\0")
     writer(schema, type(answer))(pieces.append, answer)
-    pieces[0] = _SIZE.pack(sum(map(len, pieces)))
-    return b"".join(pieces)
+    size = sum(map(len, pieces))
+    pieces[0] = _SIZE.pack(size)
+    return (b"".join(pieces),) if size < _LARGE_BYTES else _merged(pieces)
+
+
+def _merged(pieces: Sequence[bytes]) -> Sequence[bytes]:
+    """The same bytes, with neighbours joined as long as they are small."""
+    merged: list[bytes] = []
+    for is_large, run in groupby(pieces, lambda piece: len(piece) >= _LARGE_BYTES):
+        if is_large:
+            merged.extend(run)
+        else:
+            merged.append(b"".join(run))
+    return merged
 
 
 @cache

@@ -44,6 +44,7 @@ _Step: TypeAlias = Callable[[Cursor, _Values], None]
 _Convert: TypeAlias = Callable[[object], object]
 
 _NO_UUID: Final = bytes(16)
+_MAX_STRING_BYTES: Final = 2**15 - 1
 
 _readers: Final[dict[tuple[object, object], _Read]] = {}
 
@@ -192,6 +193,8 @@ def _primitive(kind: str, flexible: bool, optional: bool) -> _Read:
         size = length(cursor)
         if size == -1 and optional:
             return None
+        if text and size > _MAX_STRING_BYTES:
+            raise ProtocolError(f"a string of {size} bytes")  # as Kafka, whatever form the length has
         data = cursor.take(size)
         return str(data, "utf-8", "replace") if text else bytes(data)  # as Java reads a string
 

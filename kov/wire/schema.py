@@ -16,7 +16,7 @@ Schema: TypeAlias = type[Payload]
 
 _FORMATS: Final = {
     "bool": "?", "int8": "b", "int16": "h", "error_code": "h", "int32": "i", "int64": "q",
-    "timedelta_i32": "i", "timedelta_i64": "q", "datetime_i64": "q", "uuid": "16s",
+    "timedelta_i32": "i", "timedelta_i64": "q", "datetime_i64": "q", "uuid": "16s", "float64": "d",
 }  # fmt: skip
 _ONE_BYTE: Final = [bytes([value]) for value in range(0x80)]
 

@@ -5,7 +5,10 @@ them. What the version lacks is left out, so a handler declares its answer once,
 versions. kio's own writer wants an instance of the version's class, and takes three to four times as long.
 
 How to write a type as a schema is worked out once per pair and kept; a pair that doesn't fit is a TypeError.
-Values of the wrong type or range are defects of ours, and raise whatever they raise.
+Values of the wrong type or range are defects of ours, and raise whatever they raise; a string that is too
+long for its form is a `ProtocolError`.
+
+A value of bytes may be declared as a tuple of pieces, which are appended as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from uuid import UUID
 
 from kio.static.protocol import Entity
 
+from kov.errors import ProtocolError
 from kov.wire.schema import (
     element,
     fixed_format,
@@ -40,6 +44,7 @@ _Convert: TypeAlias = Callable[[object], object]
 
 _MS: Final = timedelta(milliseconds=1)
 _NO_UUID: Final = bytes(16)
+_MAX_STRING_BYTES: Final = 2**15 - 1
 _INT16: Final = struct.Struct(">h")
 _INT32: Final = struct.Struct(">i")
 
@@ -148,6 +153,8 @@ def _value(field: Field[object], given: dict[str, object], schema: type[Entity])
     if is_entity(wanted):
         inner = writer(wanted, structure(source))
         return _nullable(inner) if optional and "tag" not in field.metadata else inner
+    if element(source) is bytes:
+        return _pieces(flexible)
     return _primitive(kind(field), flexible)
 
 
@@ -188,6 +195,9 @@ def _write_compact(append: _Append, value: object) -> None:
 
 def _write_string(append: _Append, value: object) -> None:
     data = _encoded(value)
+    if data is not None and len(data) > _MAX_STRING_BYTES:
+        # Most often a name of the client's own, which grew when it was found not to be UTF-8.
+        raise ProtocolError(f"a string of {len(data)} bytes has no form in this version of the answer")
     append(_INT16.pack(-1 if data is None else len(data)))
     if data:
         append(bytes(data))
@@ -198,6 +208,19 @@ def _write_bytes(append: _Append, value: object) -> None:
     append(_INT32.pack(-1 if data is None else len(data)))
     if data:
         append(bytes(data))
+
+
+def _pieces(flexible: bool) -> _Write:
+    """Bytes that lie in several places, and needn't be brought together."""
+
+    def write_pieces(append: _Append, value: object) -> None:
+        assert isinstance(value, tuple)
+        size = sum(map(len, value))
+        append(uvarint(size + 1) if flexible else _INT32.pack(size))
+        for piece in value:
+            append(piece)
+
+    return write_pieces
 
 
 def _array(write: _Write, flexible: bool) -> _Write:

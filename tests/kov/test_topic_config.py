@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from kov import broker_config_keys, topic_config
+from kov import broker_config_keys, record_contents, topic_config
 from kov.config_keys import ConfigKey
 from kov.topic_config import KEYS, TimestampType, TopicConfig
+
+
+def test_the_bound_on_decompressed_bytes_that_is_told_is_the_one_that_holds() -> None:
+    told = KEYS["max.decompressed.message.bytes"].default
+    assert int(told) == record_contents.MAX_CONTENTS_BYTES
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=lambda key: key.name)
@@ -27,6 +32,8 @@ def test_every_default_may_be_written(key: ConfigKey) -> None:
         ("min.cleanable.dirty.ratio", "1.5", "Value must be no more than 1"),
         ("min.cleanable.dirty.ratio", "nan", "Not a number of type DOUBLE"),
         ("min.insync.replicas", "0", "Value must be at least 1"),
+        ("leader.replication.throttled.replicas", "0:1,*", "It must be the literal '*'"),
+        ("follower.replication.throttled.replicas", "none", "It must be the literal '*'"),
         ("message.timestamp.type", "createtime", "String must be one of: CreateTime, LogAppendTime"),
         ("cleanup.policy", "compact,forget", "String must be one of: compact, delete"),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager
 
 from kov.budget import Budget
@@ -20,10 +20,10 @@ class Reply:
 
     def __init__(self, request: bytes) -> None:
         self.request = request
-        self.future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Sequence[bytes] | None] = asyncio.get_running_loop().create_future()
         self.closed = False
 
-    def __await__(self) -> Generator[object, None, bytes | None]:
+    def __await__(self) -> Generator[object, None, Sequence[bytes] | None]:
         return self.future.__await__()
 
     def close(self) -> None:
@@ -102,4 +102,4 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def answer(reply: Reply) -> None:
-    reply.future.set_result(sized(b"re:" + reply.request))
+    reply.future.set_result([sized(b"re:" + reply.request)])

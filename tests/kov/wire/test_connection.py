@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import struct
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 
 import pytest
 import uvloop
@@ -12,7 +14,7 @@ import uvloop
 from kov.budget import Budget
 from kov.errors import ProtocolError
 from kov.wire.limits import Limits
-from tests.kov.wire.by_hand import answer, connected, until
+from tests.kov.wire.by_hand import Client, answer, connected, until
 from tests.kov.wire.requests import sized
 
 
@@ -155,7 +157,7 @@ async def test_a_peer_that_reads_nothing_is_not_written_to_without_end() -> None
         wire.send(*[b"x"] * 50)
         await until(lambda: len(client.replies) == 50)
         for reply in client.replies:
-            reply.future.set_result(sized(bytes(1_000_000)))
+            reply.future.set_result([sized(bytes(1_000_000))])
         await until(lambda: "requests=50" not in repr(client.connection))
         await asyncio.sleep(0)
         assert "requests=0" not in repr(client.connection)
@@ -207,7 +209,7 @@ async def test_closing_is_not_held_up_for_ever_by_a_peer_that_reads_nothing() ->
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
         wire.send(b"1", b"bad")
         await until(lambda: bool(client.errors))
-        client.replies[0].future.set_result(sized(bytes(50_000_000)))
+        client.replies[0].future.set_result([sized(bytes(50_000_000))])
         await client.gone.wait()
 
 
@@ -223,6 +225,65 @@ def test_a_budget_tells_those_who_wait_once_and_in_order(limit: int) -> None:
     assert told == ["a", "b", "c"]
     budget.give(limit - 1)
     assert told == ["a", "b", "c"]
+
+
+async def test_a_large_request_counts_as_it_grows_and_not_as_it_was_announced() -> None:
+    budget = Budget(10**9)
+    async with connected(Limits(), budget) as (client, wire):
+        wire.writer.write(struct.pack(">i", 90_000_000) + bytes(20_000))
+        await until(lambda: budget.used > 0)
+        assert 20_000 <= budget.used <= 200_000
+        wire.writer.write(bytes(1_980_000))
+        await until(lambda: budget.used >= 2_000_000)
+        assert budget.used <= 4_000_000
+        wire.writer.transport.abort()
+        await client.gone.wait()
+    assert budget.used == 0
+
+
+async def test_when_it_is_whole_it_counts_once() -> None:
+    budget = Budget(10**9)
+    async with connected(budget=budget) as (client, wire):
+        wire.send(bytes(3_000_000))
+        await until(lambda: bool(client.replies))
+        assert budget.used == 3_000_000
+        answer(client.replies[0])
+        await wire.receive()
+        assert budget.used == 0
+
+
+async def test_many_unfinished_requests_stop_at_the_budget_and_are_finished_one_after_the_other() -> None:
+    """Each has sent a part; all of them together are more than may be held."""
+    size, count = 3_000_000, 10
+    budget = Budget(8_000_000, reserve=size)
+    async with AsyncExitStack() as stack:
+        ends = [await stack.enter_async_context(connected(budget=budget)) for _ in range(count)]
+        for _, wire in ends:
+            wire.writer.write(sized(bytes(size)))
+        await until(lambda: any(client.replies for client, _ in ends))
+        answered = list[Client]()
+        while len(answered) < count:
+            await until(lambda: any(client.replies for client, _ in ends if client not in answered))
+            for client, _ in ends:
+                if client.replies and client not in answered:
+                    assert budget.used <= 8_000_000 + 2 * size + count * 20_000
+                    answer(client.replies[0])
+                    answered.append(client)
+        for _, wire in ends:
+            assert len(await wire.receive()) == size + 3
+    assert repr(budget) == "<Budget 0/8000000 waiting=0>"
+
+
+async def test_who_goes_in_the_middle_of_a_request_makes_room_for_the_next_to_finish() -> None:
+    budget = Budget(2_000_000, reserve=3_000_000)
+    async with connected(budget=budget) as (_, first), connected(budget=budget) as (other, second):
+        for wire in (first, second):
+            wire.writer.write(sized(bytes(3_000_000))[:1_500_000])
+        await until(lambda: budget.exhausted)
+        first.writer.transport.abort()  # whether it was its turn, or is noticed when it is
+        second.writer.write(bytes(3_000_004 - 1_500_000))
+        await until(lambda: bool(other.replies))
+        assert len(other.replies[0].request) == 3_000_000
 
 
 SCENARIOS = [value for value in list(globals().values()) if inspect.iscoroutinefunction(value)]

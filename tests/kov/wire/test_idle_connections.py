@@ -35,7 +35,7 @@ async def unread(limits: Limits, budget: Budget | None = None) -> AsyncIterator[
         wire.writer.transport.pause_reading()  # type: ignore[attr-defined]
         wire.send(b"1", b"2")
         await until(lambda: len(client.replies) == 2)
-        client.replies[0].future.set_result(sized(bytes(30_000_000)))
+        client.replies[0].future.set_result([sized(bytes(30_000_000))])
         await until(lambda: not client.connection._writable.is_set())
         assert not client.connection.end_if_idle()  # sees for the first time how much there is to take
         yield client, wire
@@ -197,6 +197,45 @@ def test_part_of_a_request_counts_from_some_size_on(received: int, reached: bool
     for count in (received - 1, 1):
         idleness.received(count, 9)
     assert idleness.reached(10, 10) is reached
+
+
+async def test_an_unfinished_request_is_ended_early_where_its_memory_is_needed() -> None:
+    budget = Budget(100_000)
+    async with connected(Limits(max_idle_s=1000, stalled_s=IDLE_S), budget) as (client, wire):
+        wire.writer.write(struct.pack(">i", 90_000_000) + bytes(200_000))
+        await until(lambda: budget.exhausted)
+        assert not client.connection.end_if_idle()
+        await idle_for(IDLE_S)
+        assert client.connection.end_if_idle()
+        assert await wire.is_closed()
+        assert client.errors == ["a request has begun and doesn't arrive"]
+    assert budget.used == 0
+
+
+async def test_an_unfinished_request_behind_one_that_waits_for_its_answer_is_no_exception() -> None:
+    budget = Budget(100_000)
+    async with connected(Limits(max_idle_s=1000, stalled_s=IDLE_S), budget) as (client, wire):
+        wire.send(b"1")
+        await until(lambda: bool(client.replies))
+        wire.writer.write(struct.pack(">i", 90_000_000) + bytes(200_000))
+        await until(lambda: budget.exhausted)
+        await idle_for(IDLE_S)
+        assert client.connection.end_if_idle()
+        assert budget.used < 100
+        answer(client.replies[0])
+        assert await wire.receive() == b"re:1"
+
+
+async def test_an_unfinished_request_that_makes_progress_is_kept_though_memory_is_short() -> None:
+    budget = Budget(100_000)
+    async with connected(Limits(max_idle_s=1000, stalled_s=0.4), budget) as (client, wire):
+        wire.writer.write(struct.pack(">i", 200_000 + 5 * PROGRESS_BYTES) + bytes(200_000))
+        await until(lambda: budget.exhausted)
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            assert not client.connection.end_if_idle()
+            wire.writer.write(bytes(PROGRESS_BYTES))
+        await until(lambda: bool(client.replies))
 
 
 SCENARIOS = [value for value in list(globals().values()) if inspect.iscoroutinefunction(value)]

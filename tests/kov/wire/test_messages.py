@@ -14,11 +14,12 @@ from kio.schema.produce.v9.request import ProduceRequest
 from kio.serial import entity_writer
 
 from kov.errors import ProtocolError
+from kov.handlers.fetch import FetchableTopicResponse, FetchResponse, PartitionData
 from kov.wire import messages
 from kov.wire.cursor import MAX_ELEMENTS
 from kov.wire.messages import Head
 from kov.wire.schema import request_type, response_type
-from tests.kov.wire.requests import EVERY_VERSION, Entity, decode_response, frame, sample, sized
+from tests.kov.wire.requests import EVERY_VERSION, Entity, as_own, decode_response, frame, sample, sized
 
 TAGS = b"\x02\x63\x03abc\x64\x00"  # two tagged fields that no schema knows
 
@@ -157,10 +158,27 @@ def test_every_response_of_every_version_can_be_sent(key: int, version: int) -> 
     schema = response_type(key, version)
     for seed in range(5):
         answer = sample(schema, random.Random(seed))
-        data = messages.encode(Head(api_key=key, api_version=version, correlation_id=9), answer)
+        data = b"".join(messages.encode(Head(api_key=key, api_version=version, correlation_id=9), answer))
         assert sized(data[4:]) == data
         tagged_header = schema.__flexible__ and key != 18
         assert decode_response(schema, data[4:], tagged_header=tagged_header) == (9, answer)
         out = BytesIO()
         entity_writer(schema)(out, answer)
         assert data[9 if tagged_header else 8 :] == out.getvalue()
+
+
+@pytest.mark.parametrize("version", [4, 12, 18])
+def test_large_stored_batches_are_sent_as_they_lie_and_small_ones_together(version: int) -> None:
+    large, small = bytes(100_000), b"small"
+    part = PartitionData(partition_index=0, records=(small, large, small, large))
+    answer = FetchResponse(
+        responses=(FetchableTopicResponse(topic="t", topic_id=UUID(int=1), partitions=(part,)),)
+    )
+    pieces = messages.encode(Head(api_key=1, api_version=version, correlation_id=9), answer)
+    assert [piece is large for piece in pieces] == [False, True, False, True, False][: len(pieces)]
+    assert len(pieces) in {4, 5}  # without and with what comes behind the records
+    schema = response_type(1, version)
+    _, decoded = decode_response(schema, b"".join(pieces)[4:], tagged_header=schema.__flexible__)
+    assert as_own(FetchResponse, decoded).responses[0].partitions[0].records == (
+        small + large + small + large,
+    )

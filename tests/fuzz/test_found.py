@@ -1,0 +1,99 @@
+"""What fuzzing found, each as the request that showed it."""
+
+from __future__ import annotations
+
+import logging
+import tracemalloc
+from collections.abc import AsyncIterator
+
+import pytest
+from kio.schema.errors import ErrorCode
+
+from kov import record_contents, records
+from kov.errors import KafkaError
+from tests.builders import batch, patched
+from tests.fuzz.batches import compressed
+from tests.kov.handlers.door import Door, a_door
+from tests.kov.kafka_table.side import asking
+from tests.kov.wire.requests import frame, sized
+
+_MIB = 1024 * 1024
+_SMALLEST_RECORD = bytes((12, 0, 0, 0, 1, 1, 0))
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    async with a_door() as door:
+        yield door
+
+
+async def test_a_name_that_no_answer_can_repeat_closes_the_connection(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Bytes that are no UTF-8 take three times the room in the answer, and a string has 32,767 at most."""
+    good = frame(asking(3, 1, topics=[{"name": "x" * 12_000}]))
+    wire = await door.connect()
+    wire.send_bytes(sized(good.replace(b"x", b"\xff")))
+    assert await wire.is_closed()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_longer_string_than_kafka_reads_closes_the_connection(door: Door) -> None:
+    wire = await door.connect()
+    wire.send_bytes(sized(frame(asking(3, 12, topics=[{"name": "x" * 32_768, "topic_id": None}]))))
+    assert await wire.is_closed()
+
+
+def test_very_many_tiny_records_are_not_read() -> None:
+    """A few kilobytes that hold millions of records would keep everybody waiting."""
+    count = record_contents.MAX_RECORDS + 1
+    payload = compressed(1, _SMALLEST_RECORD * count)
+    data = batch()[: records.HEADER_SIZE] + payload
+    for at, form, value in ((57, ">i", count), (23, ">i", count - 1), (21, ">h", 1)):
+        data = patched(data, at, form, value)
+    with pytest.raises(KafkaError) as caught:
+        record_contents.read(data, records.read_header(data))
+    assert caught.value.code is ErrorCode.message_too_large
+
+
+@pytest.mark.parametrize("codec", [3, 4])
+def test_a_small_batch_costs_little_to_decompress(codec: int) -> None:
+    """It took a buffer of the largest size, all of it written, and 20 ms."""
+    data = batch(codec=codec)
+    tracemalloc.start()
+    try:
+        record_contents.read(data, records.read_header(data))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < _MIB
+
+
+def test_a_batch_of_no_known_codec_stands_for_its_records() -> None:
+    data = patched(batch(timestamp_ms=5), 21, ">h", 7)
+    assert record_contents.first_since(data, 5) == (0, 5)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        (12, 0, 0, 0, 1, 40, 0),
+        (12, 0, 0, 0, 40, 1, 0),
+        (12, 0, 0, 0, 1, 1, 1),
+        (12, 0, 0, 0, 1, 1, 2),
+        (16, 0, 0, 0, 1, 1, 2, 1, 1),
+        (14, 0, 0, 0, 1, 1, 0, 0),
+    ],
+    ids=["value", "key", "negative headers", "no header", "header without a key", "bytes behind"],
+)
+def test_a_record_that_no_consumer_can_read_is_refused(record: tuple[int, ...]) -> None:
+    """Its length was right, what stood inside was not looked at."""
+    data = batch([b"v"])[: records.HEADER_SIZE] + bytes(record)
+    with pytest.raises(KafkaError) as caught:
+        record_contents.read(data, records.read_header(data))
+    assert caught.value.code is ErrorCode.invalid_record
+
+
+def test_a_record_with_headers_is_read() -> None:
+    data = batch([b"v"])[: records.HEADER_SIZE] + bytes((22, 0, 0, 0, 1, 1, 4, 2, 65, 1, 0, 0))
+    assert len(record_contents.read(data, records.read_header(data))) == 1
