@@ -1,7 +1,7 @@
 """What a producer's application sent and was told, one line each in a file: written there, read here.
 
     S number topic partition time      handed to the client library
-    A number partition offset time     acknowledged
+    A number partition offset time     acknowledged; offset -1: the library knows that it is stored, not where
     F number error time text           failed: `error` is the library's name for it
     E time                             the producer ended by itself, everything else was written before
 
@@ -14,7 +14,11 @@ import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+
+UNKNOWN_OFFSET: Final = -1
+"""librdkafka's idempotent producer concludes from an answer that what it sent before is stored, too."""
 
 
 class Place(NamedTuple):
@@ -51,10 +55,11 @@ class BookWriter:
         self.unanswered += 1
         self._write(f"S {number} {place.topic} {place.partition} {time.monotonic():.4f}")
 
-    def acknowledged(self, number: int, partition: int, offset: int) -> None:
+    def acknowledged(self, number: int, partition: int, offset: int | None) -> None:
         self.unanswered -= 1
         self.failed_in_a_row = 0
-        self._write(f"A {number} {partition} {offset} {time.monotonic():.4f}")
+        known = UNKNOWN_OFFSET if offset is None else offset
+        self._write(f"A {number} {partition} {known} {time.monotonic():.4f}")
 
     def failed(self, number: int, error: str, text: str) -> None:
         self.unanswered -= 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from tests.adversity.book import Book, Place, Sent
+from tests.adversity.book import UNKNOWN_OFFSET, Book, Place, Sent
 from tests.adversity.cast import Manner, Role
 from tests.adversity.fold import Found, Reading
 
@@ -125,8 +125,19 @@ class Checker:
         if not places:
             harm = Harm.VOID if sent.name in void else Harm.LOST
             self._find(harm, f"{sent.name}, acknowledged at {_at(sent.place)} offset {sent.offset}")
+        elif sent.offset == UNKNOWN_OFFSET:
+            self._check_concluded(sent, places)
         elif (sent.place, sent.offset) not in places:
             self._find(Harm.MISPLACED, f"{sent.name} was acknowledged at {sent.offset} and lies at {places}")
+
+    def _check_concluded(self, sent: Sent, places: list[tuple[Place, int]]) -> None:
+        role = self.roles[sent.producer]
+        if role.library != "confluent" or role.manner is not Manner.IDEMPOTENT:
+            self._find(Harm.STRANGE, f"{sent.name} was acknowledged without an offset")
+        if all(place != sent.place for place, _ in places):
+            self._find(
+                Harm.MISPLACED, f"{sent.name} was acknowledged at {_at(sent.place)} and lies at {places}"
+            )
 
     def _check_failed(self, sent: Sent) -> None:
         role = self.roles[sent.producer]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from crc32c import crc32c
 
-from tests.adversity.book import Book, BookWriter, Place
+from tests.adversity.book import UNKNOWN_OFFSET, Book, BookWriter, Place
 from tests.adversity.cast import Manner, Role
 from tests.adversity.checker import Checker, Excuse, Harm
 from tests.adversity.fold import Found, fold
@@ -131,6 +131,19 @@ def test_void_entries_that_nobody_was_told_of_do_no_harm(case: Case) -> None:
 def test_a_record_elsewhere_than_its_producer_was_told_is_misplaced(case: Case) -> None:
     case.told["plain/1"] += 1
     assert case.findings() == [Harm.MISPLACED]
+
+
+def test_an_idempotent_librdkafka_may_know_that_a_record_is_stored_and_not_where(case: Case) -> None:
+    case.told["idempotent/1"] = UNKNOWN_OFFSET
+    assert case.findings() == []
+    case.entries.pop()
+    case.told["idempotent/3"] = UNKNOWN_OFFSET
+    assert case.findings() == [Harm.LOST] * 3
+
+
+def test_any_other_producer_is_told_where_its_record_is(case: Case) -> None:
+    case.told["plain/1"] = UNKNOWN_OFFSET
+    assert case.findings() == [Harm.STRANGE]
 
 
 @pytest.mark.parametrize("producer", ROLES)
