@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-
 UNKNOWN_OFFSET: Final = -1
 """librdkafka's idempotent producer concludes from an answer that what it sent before is stored, too."""
 

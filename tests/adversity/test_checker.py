@@ -136,6 +136,9 @@ def test_a_record_elsewhere_than_its_producer_was_told_is_misplaced(case: Case) 
 def test_an_idempotent_librdkafka_may_know_that_a_record_is_stored_and_not_where(case: Case) -> None:
     case.told["idempotent/1"] = UNKNOWN_OFFSET
     assert case.findings() == []
+
+
+def test_a_record_that_is_said_to_be_stored_somewhere_and_is_not_is_lost(case: Case) -> None:
     case.entries.pop()
     case.told["idempotent/3"] = UNKNOWN_OFFSET
     assert case.findings() == [Harm.LOST] * 3
