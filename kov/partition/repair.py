@@ -56,11 +56,11 @@ async def examine(stream: Stream, partition: PartitionIdentity) -> Salvage:
     """What is left of the partition; reads only.
 
     Raises `NothingWrong`, `Unusable` where it isn't the trimming that stops it, and `VarlogError`, also where
-    the primary storage node doesn't answer: a backup may not have all of it.
+    the primary storage node doesn't answer, or doesn't know its own end: a backup may not have all of it.
     """
     extent = await stream.peek()
     if not extent.readable or not stream.primary_answered(extent):
-        raise Unavailable(f"{stream}: its primary storage node must answer, and doesn't")
+        raise Unavailable(f"{stream}: its primary storage node must answer and must not be SEALING")
     if not extent.last.llsn and await _was_trimmed(stream):
         return nothing_left(partition)
     return await _salvage(stream, partition, extent)

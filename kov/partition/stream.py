@@ -13,6 +13,7 @@ from varlog_client.types import (
     LogEntry,
     LogStreamId,
     LogStreamState,
+    LogStreamStatus,
     TopicId,
 )
 
@@ -34,10 +35,14 @@ class Stream:
         return await self.log.peek(self.topic_id, self.log_stream_id)
 
     def primary_answered(self, extent: LogStreamState) -> bool:
-        """Whether `extent` holds everything committed: a backup may not have heard of the newest entries."""
+        """Whether `extent` holds everything committed: a backup may not have heard of the newest entries, and
+        a primary that was restarted doesn't know its own while it is SEALING."""
         known = self.log.metadata.log_streams.get(self.log_stream_id)
         primary = known.replicas[0].storage_node_id if known and known.replicas else None
-        return any(replica.storage_node_id == primary for replica in extent.replicas)
+        return any(
+            replica.storage_node_id == primary and replica.status is not LogStreamStatus.SEALING
+            for replica in extent.replicas
+        )
 
     async def refresh(self) -> ClusterMetadata:
         """Reads the cluster's metadata again: the primary may have moved."""

@@ -72,6 +72,7 @@ class ScriptedLog:
         self.read = 0
         self.lag = 0  # how many entries the backup hasn't heard of
         self.primary_answers = True
+        self.primary_is_sealing = False  # it was restarted, and has forgotten as much as the backup lags
         self.sent: deque[Sent] = deque()
         self.holding: Callable[[bytes], bool] | None = None
         self.sealed = False
@@ -162,7 +163,7 @@ class ScriptedLog:
             raise Unavailable("no replica answers")
         heard = {2: len(self.entries) - self.lag}
         if self.primary_answers:
-            heard[1] = len(self.entries)
+            heard[1] = len(self.entries) - (self.lag if self.primary_is_sealing else 0)
         replicas = tuple(self._replica(node, last) for node, last in heard.items())
         return LogStreamState(
             first=max(replica.low_watermark for replica in replicas),
@@ -175,9 +176,10 @@ class ScriptedLog:
 
     def _replica(self, node: int, last: int) -> ReplicaState:
         first, end = (self.first, last) if last >= self.first else (0, 0)
+        status = LogStreamStatus.SEALED if self.sealed else LogStreamStatus.RUNNING
         return ReplicaState(
             storage_node_id=StorageNodeId(node),
-            status=LogStreamStatus.SEALED if self.sealed else LogStreamStatus.RUNNING,
+            status=LogStreamStatus.SEALING if node == 1 and self.primary_is_sealing else status,
             version=last,
             global_high_watermark=GLSN(last),
             low_watermark=SequenceNumber(LLSN(first), GLSN(first)),

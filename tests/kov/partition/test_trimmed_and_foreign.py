@@ -142,6 +142,18 @@ async def test_a_lagging_backup_alone_is_not_believed_about_the_end(
     assert len((await late.read(9, max_bytes=100)).records) == 1
 
 
+async def test_a_primary_that_is_sealing_is_not_believed_about_the_end(
+    late: Partition, log: ScriptedLog
+) -> None:
+    await written(log, 10)
+    log.lag, log.primary_is_sealing = 4, True
+    with pytest.raises(KafkaError) as caught:
+        await late.read(9, max_bytes=1)
+    assert caught.value.code is ErrorCode.kafka_storage_error, "and not: out of range"
+    log.primary_is_sealing = False
+    assert len((await late.read(9, max_bytes=100)).records) == 1
+
+
 async def test_opening_by_what_a_lagging_backup_says_still_finds_every_batch(
     late: Partition, log: ScriptedLog
 ) -> None:
