@@ -96,7 +96,10 @@ CLIENTS: tuple[Client, ...] = (
         command=_java("2.8.2"),
         lacks={
             **_ONLY_VALID_ACKS,
-            **_without("splits it into batches of batch.size again, for ever", "large batches"),
+            **_without(
+                "splits it into batches of batch.size again, for ever, also with Apache Kafka",
+                "large batches",
+            ),
         },
     ),
     Client(name="franz-go", language="Go", build=building.GO, command=_go("franz"), lacks=_ONLY_VALID_ACKS),
@@ -108,7 +111,7 @@ CLIENTS: tuple[Client, ...] = (
         command=_go("sarama", "1.0.0"),
         lacks={
             **_without("is for 2.1 and later", "zstd"),
-            **_without("asks with DescribeConfigs v0, which Kafka 4 doesn't serve either", "configs"),
+            **_without("asks with DescribeConfigs v0, which Apache Kafka 4 doesn't serve either", "configs"),
         },
     ),
     Client(
@@ -184,7 +187,10 @@ CLIENTS: tuple[Client, ...] = (
         command=_python("kafka_python"),
         lacks={
             **_KAFKA_PYTHON,
-            **_without("is split, but its futures then fail with `Future not done`", "large batches"),
+            **_without(
+                "is split, but its futures then fail with `Future not done`, also with Apache Kafka",
+                "large batches",
+            ),
         },
         dies_of_refusals=True,
         own_words={17: "is illegal"},
