@@ -87,7 +87,8 @@ async def findings_in(config: Config, varlog: VarlogConfig) -> list[Finding]:
 
 async def _look_everywhere(log: Log, all_places: list[Place], admin: str) -> list[Finding]:
     turns = asyncio.Semaphore(_ASKED_AT_ONCE)
-    with Progress(transient=True, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("asking for log streams", total=len(all_places))
         looks = (_look(log, place, admin, turns, progress, task) for place in all_places)
         found = await asyncio.gather(*looks)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, cast
@@ -12,29 +11,18 @@ from typing import Annotated, cast
 import typer
 
 from kov.address import Address
+from kov.command_line import cluster, mapping, records
+from kov.command_line.group import QuietGroup
+from kov.command_line.options import Level, LogLevel, address
 
 app = typer.Typer(
+    cls=QuietGroup,
+    rich_markup_mode="markdown",
+    add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Kafka producers on Varlog: the records that they send to kov are stored in Varlog log streams.",
 )
-
-
-class LogLevel(StrEnum):
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-def _address(text: str) -> Address:
-    try:
-        return Address.parse(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
-
-
-_Level = Annotated[LogLevel, typer.Option("--log-level", help="How much to say on stderr.")]
 
 
 @app.command()
@@ -44,11 +32,11 @@ def serve(
     ] = None,
     listen: Annotated[
         Address | None,
-        typer.Option(parser=_address, metavar="HOST:PORT", help="Where to listen; default 127.0.0.1:9092."),
+        typer.Option(parser=address, metavar="HOST:PORT", help="Where to listen; default 127.0.0.1:9092."),
     ] = None,
     advertise: Annotated[
         Address | None,
-        typer.Option(parser=_address, metavar="HOST:PORT", help="What producers are told to connect to."),
+        typer.Option(parser=address, metavar="HOST:PORT", help="What producers are told to connect to."),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="The embedded store's directory; default ./kov-data.")
@@ -59,17 +47,17 @@ def serve(
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Nodes to run here, each a process and a port of its own.")
     ] = 1,
-    log_level: _Level = LogLevel.INFO,
+    log_level: Level = LogLevel.INFO,
 ) -> None:
     """Serve Kafka producers until SIGTERM or SIGINT.
 
-    kov serve: an embedded store in ./kov-data, for producers on this host.
+    `kov serve`: an embedded store in ./kov-data, for producers on this host.
 
-    kov serve --listen 0.0.0.0:9092 --advertise kafka.example:9092: for producers elsewhere.
+    `kov serve --listen 0.0.0.0:9092 --advertise kafka.example:9092`: for producers elsewhere.
 
-    kov serve mapping.yaml: the topics and the Varlog cluster that the file names.
+    `kov serve mapping.yaml`: the topics and the Varlog cluster that the file names.
 
-    kov serve --workers 4: four nodes on ports 9092 to 9095, which share the partitions.
+    `kov serve --workers 4`: four nodes on ports 9092 to 9095, which share the partitions.
 
     Exit status 1: it can't start here and now. 2: the file or the command line needs to be corrected.
     """
@@ -93,7 +81,7 @@ def serve(
 def check(
     file: Annotated[Path, typer.Argument(help="Mapping file (YAML).")],
     offline: Annotated[bool, typer.Option("--offline", help="Look at the file only.")] = False,
-    log_level: _Level = LogLevel.WARNING,
+    log_level: Level = LogLevel.WARNING,
 ) -> None:
     """Check a mapping file, and that the cluster has what it names.
 
@@ -104,6 +92,11 @@ def check(
 
     commands.set_up_logging(log_level)
     raise typer.Exit(commands.check(file, offline=offline))
+
+
+app.command("map")(mapping.map_topics)
+app.command()(cluster.topics)
+app.command()(cluster.inspect)
 
 
 @app.command()
@@ -125,7 +118,7 @@ def repair(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object; without --yes only what would be done.")
     ] = False,
-    log_level: _Level = LogLevel.ERROR,
+    log_level: Level = LogLevel.ERROR,
 ) -> None:
     """Declare lost what was trimmed from a partition's log stream, so that it can be opened again.
 
@@ -143,57 +136,26 @@ def repair(
     raise typer.Exit(commands.repair(arguments, data=data, next_offset=next_offset, yes=yes, as_json=as_json))
 
 
-@app.command()
-def topics(
-    file: Annotated[
-        Path | None, typer.Argument(help="Mapping file (YAML). Without it the embedded store is meant.")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(help="The embedded store's directory; default ./kov-data.")
-    ] = None,
-    orphans: Annotated[
-        bool, typer.Option("--orphans", help="List what is left in Varlog of topics that don't exist.")
-    ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="With --orphans: remove it.")] = False,
-    wait: Annotated[
-        float,
-        typer.Option(min=0, metavar="SECONDS", help="How long something must be left over to be removed."),
-    ] = 60.0,
-    log_level: _Level = LogLevel.ERROR,
-) -> None:
-    """List the topics, or what creations and deletions that were cut short have left in Varlog.
-
-    --orphans lists Varlog topics that neither the file nor the catalog names and that hold nothing, or only
-    the records of a deleted topic. In a cluster that others use too, look at the list before --remove. A kov
-    that serves the mapping file may go on running; one with an embedded store has to be ended first.
-
-    Exit status 0: nothing is left over, or not any more. 1: something is, or the cluster can't be reached.
-    2: the file or the command line needs to be corrected.
-    """
-    from kov import commands  # noqa: PLC0415
-
-    if remove and not orphans:
-        raise typer.BadParameter("--remove goes with --orphans")
-    commands.set_up_logging(log_level)
-    raise typer.Exit(commands.topics(file, data=data, orphans=orphans, remove=remove, wait_s=wait))
+app.command()(records.produce)
+app.command()(records.cat)
 
 
 @app.command()
 def demo(
     bootstrap: Annotated[
         Address | None,
-        typer.Option(parser=_address, metavar="HOST:PORT", help="A kov that runs already."),
+        typer.Option(parser=address, metavar="HOST:PORT", help="A kov that runs already."),
     ] = None,
     varlog: Annotated[
         Address | None,
-        typer.Option(parser=_address, metavar="HOST:PORT", help="A metadata repository of its cluster."),
+        typer.Option(parser=address, metavar="HOST:PORT", help="A metadata repository of its cluster."),
     ] = None,
     records: Annotated[int, typer.Option(min=100, help="How many records to write.")] = 20_000,
-    log_level: _Level = LogLevel.ERROR,
+    log_level: Level = LogLevel.ERROR,
 ) -> None:
     """Let real Kafka producers write, read everything back twice, and compare.
 
-    kov demo: with an embedded kov, whose data are removed at the end.
+    `kov demo`: with an embedded kov, whose data are removed at the end.
 
     Exit status 0: what was read through Kafka and from the log streams is what was written. 1: it is not.
     """
@@ -225,4 +187,4 @@ def main() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     # kio registers strategies with Hypothesis where that is installed: half a second at every start.
     sys.modules.setdefault("hypothesis", cast("ModuleType", None))
-    app()
+    app(prog_name="kov")

@@ -86,10 +86,7 @@ def repair(
     from kov.repair import acting, command  # noqa: PLC0415 - as above
 
     try:
-        if len(arguments) > 1 and data is not None:
-            raise ConfigError("--data is for the embedded store; leave it or the mapping file out")
-        config = load(Path(arguments[0])) if len(arguments) > 1 else embedded_config()
-        directory = None if len(arguments) > 1 else data or DEFAULT_DATA
+        config, directory = _place(Path(arguments[0]) if len(arguments) > 1 else None, data)
         place = acting.parse_place(arguments[-1], config, directory)
         command.execute(place, next_offset=next_offset, yes=yes, as_json=as_json, run=_run)
     except ConfigError as error:
@@ -97,21 +94,84 @@ def repair(
     return _WELL
 
 
-def topics(file: Path | None, *, data: Path | None, orphans: bool, remove: bool, wait_s: float) -> int:
+def topics(file: Path | None, *, data: Path | None, names: Sequence[str], as_json: bool) -> int:
+    from kov.tools.topics import command  # noqa: PLC0415 - as above
+
+    try:
+        config, directory = _place(file, data)
+        return (
+            _WELL if _run(command.show_topics(config, directory, names=names, as_json=as_json)) else _NOT_NOW
+        )
+    except ConfigError as error:
+        return refused(error)
+
+
+def orphans(file: Path | None, *, data: Path | None, remove: bool, wait_s: float) -> int:
     from kov import topics_command  # noqa: PLC0415 - as above
 
     try:
-        if file is not None and data is not None:
-            raise ConfigError("--data is for the embedded store; leave it or the mapping file out")
-        config = load(file) if file is not None else embedded_config()
-        directory = None if file is not None else data or DEFAULT_DATA
-        if orphans:
-            work = topics_command.show_orphans(config, directory, remove=remove, wait_s=wait_s)
-        else:
-            work = topics_command.show_topics(config, directory)
+        config, directory = _place(file, data)
+        work = topics_command.show_orphans(config, directory, remove=remove, wait_s=wait_s)
         return _WELL if _run(work) else _NOT_NOW
     except ConfigError as error:
         return refused(error)
+
+
+def inspect(
+    arguments: Sequence[str],
+    *,
+    data: Path | None,
+    last: int,
+    first: int | None,
+    end: int | None,
+    producers: bool,
+    as_json: bool,
+) -> int:
+    """`arguments`: as for `repair`."""
+    from kov.tools.inspect import command  # noqa: PLC0415 - as above
+
+    try:
+        config, directory = _place(Path(arguments[0]) if len(arguments) > 1 else None, data)
+        wanted = command.Wanted(last=last, first=first, end=end)
+        work = command.inspect(config, directory, arguments[-1], wanted, producers=producers, as_json=as_json)
+        return _WELL if _run(work) else _NOT_NOW
+    except ConfigError as error:
+        return refused(error)
+
+
+def map_topics(
+    file: Path,
+    *,
+    varlog: Sequence[str],
+    admin: str | None,
+    cluster_id: int | None,
+    existing: Sequence[tuple[str, int, tuple[int, ...]]],
+    create: Sequence[tuple[str, int]],
+    everything: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """`existing`: names, Varlog topics, log streams or none; `create`: names, numbers of partitions."""
+    from kov.tools.mapping import command, order  # noqa: PLC0415 - as above
+
+    try:
+        wanted = order.Order(
+            file=file,
+            varlog=varlog,
+            admin=admin,
+            cluster_id=cluster_id,
+            existing=order.existing_by_name(existing),
+            create=order.by_name(create),
+            everything=everything,
+            yes=yes,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+        command.execute(wanted, _run)
+    except ConfigError as error:
+        return refused(error)
+    return _WELL
 
 
 def demo(*, bootstrap: str | None, varlog: str | None, records: int) -> int:
@@ -152,6 +212,15 @@ def _with_listeners(config: Config, listen: Address | None, advertise: Address |
             "--node-id ID` for each of them"
         )
     return config
+
+
+def _place(file: Path | None, data: Path | None) -> tuple[Config, Path | None]:
+    """What the file says; without one the embedded store, and its directory."""
+    if file is None:
+        return embedded_config(), data or DEFAULT_DATA
+    if data is not None:
+        raise ConfigError("--data is for the embedded store; leave it or the mapping file out")
+    return load(file), None
 
 
 def _run(coroutine: Coroutine[None, None, T]) -> T:

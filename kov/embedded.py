@@ -69,6 +69,7 @@ class EmbeddedStore:
                     raise
                 await asyncio.sleep(_FIRST_PAUSE_S)
                 await self._spawn("127.0.0.1:0")
+        self._directory.tell(self.address)
         self._watcher = asyncio.create_task(self._watch(), name="embedded store watcher")
 
     async def close(self) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
 from kov.catalog import CatalogError
-from kov.catalog.bootstrap import find_or_make
+from kov.catalog.bootstrap import find, find_or_make
 from kov.config import CatalogConfig, VarlogConfig
 from kov.embedded import EMBEDDED_CLUSTER_ID, EmbeddedStore
 from kov.errors import CannotStart
 from varlog_client import Admin
 from varlog_client.errors import VarlogError
-from varlog_client.types import ClusterId
+from varlog_client.types import ClusterId, LogStreamId, TopicId
+
+_Search = Callable[[Admin], Awaitable[tuple[TopicId, LogStreamId]]]
 
 
 async def cluster_in(store: EmbeddedStore) -> tuple[VarlogConfig, CatalogConfig]:
@@ -18,14 +23,21 @@ async def cluster_in(store: EmbeddedStore) -> tuple[VarlogConfig, CatalogConfig]
     Raises CannotStart.
     """
     await store.ready()
+    return await _cluster(store.directory, store.address, find_or_make)
+
+
+async def cluster_at(directory: Path, address: str) -> tuple[VarlogConfig, CatalogConfig]:
+    """The same of a store that another kov runs, making nothing. Raises CannotStart."""
+    return await _cluster(directory, address, find)
+
+
+async def _cluster(directory: Path, address: str, search: _Search) -> tuple[VarlogConfig, CatalogConfig]:
     try:
-        async with await Admin.connect(store.address) as admin:
-            topic_id, log_stream_id = await find_or_make(admin)
+        async with await Admin.connect(address) as admin:
+            topic_id, log_stream_id = await search(admin)
     except (CatalogError, VarlogError) as error:
-        raise CannotStart(f"the embedded store in {store.directory}: {error}") from error
+        raise CannotStart(f"the embedded store in {directory}: {error}") from error
     varlog = VarlogConfig(
-        cluster_id=ClusterId(EMBEDDED_CLUSTER_ID),
-        metadata_repositories=(store.address,),
-        admin=store.address,
+        cluster_id=ClusterId(EMBEDDED_CLUSTER_ID), metadata_repositories=(address,), admin=address
     )
     return varlog, CatalogConfig(topic_id=topic_id, log_stream_id=log_stream_id)

@@ -1,4 +1,4 @@
-"""`kov topics`: the topics there are, and what is left in Varlog of topics that aren't."""
+"""`kov topics --orphans`: what is left in Varlog of topics that aren't."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ import typer
 
 from kov.config import Config
 from kov.orphans import Orphan, Store, opened
-from kov.topics import Origin
-
-
-async def show_topics(config: Config, data: Path | None) -> bool:
-    """One line per topic."""
-    async with opened(config, data) as store:
-        for topic in store.topics():
-            whose = "mapping file" if topic.origin is Origin.FILE else "catalog"
-            typer.echo(f"{topic.name}: {len(topic.log_streams)} partitions, {whose}, id {topic.uuid}")
-    return True
 
 
 async def show_orphans(config: Config, data: Path | None, *, remove: bool, wait_s: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from kov.orphans import Orphan
 from kov.partition import control
 from kov.partition.fold import Fold
 from kov.partition.identity import NOBODY, PartitionIdentity, ProducerBounds, WriterStamp
+from kov.tools.topics.command import show_topics
 from kov.topics import Topic
-from kov.topics_command import show_orphans, show_topics
+from kov.topics_command import show_orphans
 from tests.kov.handlers.administered import Place, a_place
 from varlog_client import Log, LogStreamId, TopicId
 
@@ -128,7 +130,9 @@ async def test_topics_are_listed_with_their_owners(
     place: Place, catalog: Catalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await Creator(catalog, place.store.address).create("orders", 2, {})
-    assert await show_topics(place.config(), None)
-    mapped, orders = capsys.readouterr().out.splitlines()
-    assert mapped.startswith("mapped: 1 partitions, mapping file, id ")
-    assert orders.startswith("orders: 2 partitions, catalog, id ")
+    assert await show_topics(place.config(), None, names=(), as_json=True)
+    listed = json.loads(capsys.readouterr().out)["topics"]
+    assert [(each["name"], each["origin"], len(each["partitions"])) for each in listed] == [
+        ("mapped", "file", 1),
+        ("orders", "catalog", 2),
+    ]
