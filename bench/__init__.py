@@ -1,4 +1,4 @@
-"""Measurements: `python -m bench.produce` and `python -m bench.profile_produce`, from the project's root."""
+"""Measurements, each a program of its own: `python -m bench.suite` and others, from the project's root."""
 
 import os
 

@@ -53,6 +53,9 @@ class Cell:
         load = f", at {self.load_share:.0%} of {self.load_of}" if self.load_of is not None else ""
         return f"{size_name(self.entry_bytes)}, {how}{load}"
 
+    def at_turn(self, turn: int) -> Cell:
+        return replace(self, turn=turn)
+
     @property
     def open(self) -> bool:
         return self.load_of is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -181,6 +181,12 @@ async def _run(site: Site, module: str, load: dict[str, object]) -> Round:
     """One load process, and the servers' CPU time while it ran."""
     await asyncio.to_thread(site.drop_page_cache)
     before = site.cpu()
+    outcome = await run_load(module, load)
+    return Round(outcome=outcome, cpu=site.cpu().since(before))
+
+
+async def run_load(module: str, load: Mapping[str, object]) -> Outcome:
+    """Runs a load process to its end. Raises `LoadFailed`."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, json.dumps(load)), cwd=ROOT, stdout=pipe, stderr=pipe
@@ -197,4 +203,4 @@ async def _run(site: Site, module: str, load: dict[str, object]) -> Round:
     if process.returncode:
         lines = complained.decode(errors="replace").strip().splitlines()
         raise LoadFailed(lines[-1] if lines else f"it ended with status {process.returncode}")
-    return Round(outcome=Outcome(**json.loads(said)), cpu=site.cpu().since(before))
+    return Outcome(**json.loads(said))

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 import psutil
-import yaml
 
-from bench import page_cache
+from bench import growth, page_cache
 from bench.values import Entry
 from kov.entries import BatchEntry, unpack
 from tests.kov_process import KovProcess
@@ -72,7 +71,7 @@ class Site:
     store_processes: Sequence[psutil.Process]
 
     def cpu(self) -> CpuSeconds:
-        return CpuSeconds(kov=_seconds(self.kov_processes), store=_seconds(self.store_processes))
+        return CpuSeconds(kov=growth.cpu_s(self.kov_processes), store=growth.cpu_s(self.store_processes))
 
     def drop_page_cache(self) -> None:
         page_cache.drop(self.directory)
@@ -129,17 +128,4 @@ async def open_site(store: Store, directory: Path) -> AsyncIterator[Site]:
 
 
 def mapping(metadata_repository: str, topic_id: TopicId, log_stream_id: LogStreamId) -> str:
-    return yaml.safe_dump(
-        {
-            "varlog": {"cluster_id": 1, "metadata_repositories": [metadata_repository]},
-            "topics": {TOPIC: {"topic_id": int(topic_id), "partitions": [int(log_stream_id)]}},
-        }
-    )
-
-
-def _seconds(processes: Sequence[psutil.Process]) -> float:
-    total = 0.0
-    for process in processes:
-        times = process.cpu_times()
-        total += times.user + times.system
-    return total
+    return growth.mapping(metadata_repository, {TOPIC: (topic_id, [log_stream_id])})

@@ -32,6 +32,18 @@ class KafkaLoad(Load):
     topic: str
     record_bytes: int
     idempotent: bool = True
+    partitions: int = 1
+    producers: int = 1
+    codec: str = "none"
+    acks: str = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchLoad(KafkaLoad):
+    """With a rate: from produce() to poll(), for each record. Without: as fast as what is there can be read,
+    which the load has written before."""
+
+    cold: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +63,13 @@ class Outcome:
     seconds: float
     cpu_s: float
     latencies_ms: list[float]
+    percentiles_ms: dict[str, float] | None = None
+    """By share, from a load that tells no single latencies."""
+
+    def latency_ms(self, share: float) -> float:
+        if self.percentiles_ms is not None:
+            return self.percentiles_ms[str(share)]
+        return percentile(self.latencies_ms, share)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -55,6 +55,11 @@ class LiteVarlog:
     def admin(self) -> str:
         return self.address
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "varlog-lite does not run"
+        return self._process.pid
+
     async def start(self) -> None:
         """Raises `RuntimeError` with what the server said when it doesn't come up."""
         log = self._directory.with_suffix(".log")
