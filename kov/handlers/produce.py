@@ -19,7 +19,7 @@ import asyncio
 import logging
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -84,7 +84,7 @@ class PartitionProduceResponse:
     index: int
     error_code: ErrorCode = ErrorCode.none
     base_offset: int = -1
-    log_append_time: datetime | None = None
+    log_append_time: int = -1
     log_start_offset: int = -1
     record_errors: tuple[RecordError, ...] = ()
     error_message: str | None = None
@@ -173,7 +173,7 @@ def _stored(index: int, appended: Appended) -> PartitionProduceResponse:
     return PartitionProduceResponse(
         index=index,
         base_offset=appended.base_offset,
-        log_append_time=_time(appended.log_append_time_ms),
+        log_append_time=appended.log_append_time_ms,
         log_start_offset=appended.log_start_offset,
     )
 
@@ -194,10 +194,6 @@ def _refused(part: Admitted, error: KafkaError) -> PartitionProduceResponse:
 
 def _log_start(part: Admitted, error: KafkaError) -> int:
     return -1 if part.partition is None or error.code not in _TELLS_LOG_START else part.partition.start_offset
-
-
-def _time(time_ms: int) -> datetime | None:
-    return None if time_ms < 0 else datetime.fromtimestamp(time_ms / 1000, UTC)
 
 
 def _hang_up_on(errors: list[KafkaError]) -> None:

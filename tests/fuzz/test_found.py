@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import tracemalloc
 from collections.abc import AsyncIterator
 
@@ -11,11 +12,11 @@ from kio.schema.errors import ErrorCode
 
 from kov import record_contents, records
 from kov.errors import KafkaError
-from tests.builders import batch, patched
+from tests.builders import batch, idempotent, patched
 from tests.fuzz.batches import compressed
-from tests.kov.handlers.door import Door, a_door
+from tests.kov.handlers.door import Door, a_door, producing
 from tests.kov.kafka_table.side import asking
-from tests.kov.wire.requests import frame, sized
+from tests.kov.wire.requests import frame, request, sized
 
 _MIB = 1024 * 1024
 _SMALLEST_RECORD = bytes((12, 0, 0, 0, 1, 1, 0))
@@ -42,6 +43,19 @@ async def test_a_longer_string_than_kafka_reads_closes_the_connection(door: Door
     wire = await door.connect()
     wire.send_bytes(sized(frame(asking(3, 12, topics=[{"name": "x" * 32_768, "topic_id": None}]))))
     assert await wire.is_closed()
+
+
+async def test_a_retry_is_answered_with_whatever_time_its_producer_chose(door: Door) -> None:
+    """As in Kafka a retry is told the largest timestamp of the batch, here one far behind the year 9999."""
+    latest = 2**63 - 1
+    data = patched(idempotent(0), 35, ">q", latest)
+    wire = await door.connect()
+    wire.send(request(0, 8, producing(data)))
+    await wire.receive(0, 8)
+    wire.send(request(0, 8, producing(data)))
+    assert struct.pack(">hqq", 0, 0, latest) in await wire.receive_bytes()
+    wire.send(asking(18, 0))
+    await wire.receive(18, 0)
 
 
 def test_very_many_tiny_records_are_not_read() -> None:

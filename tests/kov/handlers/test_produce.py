@@ -55,7 +55,7 @@ async def test_offsets_are_dense_in_every_version(wire: Wire, version: int, acks
     for n in range(3):
         answer = await one(wire, version, for_version(version, acks=acks))
         assert (answer.error_code, answer.base_offset) == (ErrorCode.none, 3 * n)
-        assert answer.log_append_time is None
+        assert answer.log_append_time == -1
         assert answer.log_start_offset == (0 if version >= 5 else -1)
 
 

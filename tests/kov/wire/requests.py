@@ -87,7 +87,7 @@ def decode_response(schema: type[S], data: bytes, *, tagged_header: bool) -> tup
 def as_own(declared: type[T], entity: object) -> T:
     """A kio entity as a handler's own type; what the version lacks takes the default.
 
-    Bytes that the handler gives in pieces are one piece here.
+    Bytes that the handler gives in pieces are one piece here, and a time is in milliseconds.
     """
     hints = get_type_hints(declared)
     values = {name: getattr(entity, name) for name in hints if hasattr(entity, name)}
@@ -100,7 +100,14 @@ def as_own(declared: type[T], entity: object) -> T:
             values[name] = as_own(inner, value)
         elif item is bytes and isinstance(value, bytes):
             values[name] = (value,)
+        elif declared_as_milliseconds(inner, entity, name):
+            values[name] = -1 if value is None else round(value.timestamp() * 1000)
     return declared(**values)
+
+
+def declared_as_milliseconds(declared: object, entity: object, name: str) -> bool:
+    (field,) = [field for field in fields(entity) if field.name == name]  # type: ignore[arg-type]
+    return declared is int and schemas.kind(field) == "datetime_i64"
 
 
 def sample(schema: type[S], rng: random.Random) -> S:
