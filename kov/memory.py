@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-_MUCH_BYTES: Final = 192 * 1024 * 1024  # with the programs themselves, which nothing allocates
+_MUCH_BYTES: Final = 128 * 1024 * 1024
 _STATM: Final = Path("/proc/self/statm")
 _MAPPED, _USED = 4, 7  # the places of `hblkhd` and `uordblks` in glibc's `struct mallinfo2`
 
@@ -28,16 +29,27 @@ def _library() -> ctypes.CDLL | None:
 _LIBRARY: Final = _library()
 
 
-def give_back() -> bool:
-    """Gives back what lies free, if that is much; whether it did. Some 50 ms for a GiB.
+class FreedMemory:
+    """Of this process. Requests of many sizes leave holes between those that are held, which glibc keeps."""
 
-    Requests of many sizes leave holes between those that are still held, and glibc keeps them for good.
-    """
-    if _LIBRARY is None or not _STATM.exists():
-        return False
-    values = _LIBRARY.mallinfo2().values
+    def __init__(self) -> None:
+        self._rest = 0  # what is resident and not malloc's, or can't be given back: it isn't looked for again
+
+    def give_back(self) -> bool:
+        """Gives back what lies free, if that has become much; whether it did. Some 50 ms for a GiB."""
+        if _LIBRARY is None or not _STATM.exists():
+            return False
+        free = _free_bytes(_LIBRARY)
+        if free - self._rest < _MUCH_BYTES:
+            self._rest = min(self._rest, free)
+            return False
+        _LIBRARY.malloc_trim(0)
+        self._rest = _free_bytes(_LIBRARY)
+        return True
+
+
+def _free_bytes(library: ctypes.CDLL) -> int:
+    """What is resident and not in use as far as malloc knows: with the program's own pages, and Python's."""
+    values: Sequence[int] = library.mallinfo2().values
     resident = int(_STATM.read_text().split()[1]) * resource.getpagesize()
-    if resident - values[_MAPPED] - values[_USED] < _MUCH_BYTES:
-        return False
-    _LIBRARY.malloc_trim(0)
-    return True
+    return max(0, resident - values[_MAPPED] - values[_USED])

@@ -12,11 +12,11 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from kov import memory
 from kov.budget import Budget
 from kov.deadlines import Deadlines
 from kov.errors import ProtocolError
 from kov.handlers import APIS, Api, Context, Pending, unsupported_version
+from kov.memory import FreedMemory
 from kov.wire import messages
 from kov.wire.admission import Admission
 from kov.wire.client import Reply
@@ -145,6 +145,7 @@ class Peers:
         self.limits = limits or Limits()
         self.budget = Budget(self.limits.max_total_bytes, reserve=self.limits.max_request_bytes)
         self.deadlines = Deadlines()
+        self._freed = FreedMemory()
         self._connections: set[Connection] = set()
         self._admission = Admission(self.limits.max_connections, self.limits.max_connections_per_host)
         self._sweep: asyncio.TimerHandle | None = None
@@ -185,7 +186,7 @@ class Peers:
         for connection in list(self._connections):
             if connection.end_if_idle():
                 _log.debug("%r was idle for too long", connection)
-        if memory.give_back():
+        if self._freed.give_back():
             _log.debug("memory was given back")
         if self._connections and not self._closing:
             self._sweep_later()

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import mmap
+
 import psutil
 import pytest
 
 from kov import memory
+from kov.memory import FreedMemory
 
 MIB = 1024 * 1024
 
+pytestmark = pytest.mark.skipif(memory._LIBRARY is None, reason="the C library isn't glibc 2.33 or later")
 
-@pytest.mark.skipif(memory._LIBRARY is None, reason="the C library isn't glibc 2.33 or later")
-def test_holes_between_what_is_still_held_are_given_back() -> None:
+
+@pytest.fixture
+def freed() -> FreedMemory:
+    """Has given back what other tests have freed."""
+    freed = FreedMemory()
+    freed.give_back()
+    return freed
+
+
+def test_holes_between_what_is_still_held_are_given_back(freed: FreedMemory) -> None:
     process = psutil.Process()
-    memory.give_back()
     held = [b"x" * (100_000 + n % 10) for n in range(3000)]
     before = process.memory_info().rss
     kept = held[::10]
     held.clear()
-    assert memory.give_back()
+    assert freed.give_back()
     assert process.memory_info().rss < before - 200 * MIB
-    assert not memory.give_back()
+    assert not freed.give_back()
     assert len(kept) == 300
+
+
+def test_memory_that_is_not_mallocs_is_looked_for_once(freed: FreedMemory) -> None:
+    """Python keeps its small objects in pages of its own."""
+    with mmap.mmap(-1, 300 * MIB) as pages:
+        pages.write(bytes(300 * MIB))
+        freed.give_back()
+        assert not freed.give_back()
