@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +15,10 @@ from tests.kov_process import KovProcess
 
 # gRPC's own log lines would stand between pytest's.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+# What a shell runs in the background ignores Ctrl-C, and so would every program that tests start from there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -42,7 +42,10 @@ transaction.state.log.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 max.incremental.fetch.session.cache.slots=0
+log.initial.task.delay.ms=86400000
+log.retention.check.interval.ms=86400000
 """
+"""The tests' records are years old: no task may come by and delete them."""
 
 
 def build(directory: Path) -> str:
