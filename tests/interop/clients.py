@@ -207,7 +207,15 @@ CLIENTS: tuple[Client, ...] = (
         },
         own_words={17: "Failed to update metadata"},
     ),
-    Client(name="confluent-kafka", language="Python, C", command=_python("confluent")),
+    Client(
+        name="confluent-kafka",
+        language="Python, C",
+        command=_python("confluent"),
+        notes=(
+            "with the default `enable.auto.commit` its consumer's `close()` tries for 45 s to commit, "
+            "also with assigned partitions: turn that off",
+        ),
+    ),
     Client(
         name="kcat",
         language="C",
