@@ -142,7 +142,7 @@ class Round:
         )
 
     def _excuses(self) -> list[Excuse]:
-        """Where a kov was replaced, until everything was answered: meanwhile the two refuse with 6 by turns."""
+        """Where a kov was replaced, until all is answered: meanwhile the two refuse with 6 by turns."""
         return [
             Excuse(struck.begin, _GRACE_S + (struck.settled if _is_of_kov(struck) else struck.mended))
             for struck in self.struck
