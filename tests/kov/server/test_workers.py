@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -145,9 +146,22 @@ def refused(*arguments: str) -> tuple[int, str]:
     return ended.returncode, ended.stderr
 
 
+@contextmanager
+def taken_behind_a_free_one() -> Iterator[int]:
+    """A port that is taken; the one before it is free."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port: int = taken.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", port - 1)).close()
+            except OSError:
+                continue
+            yield port
+            return
+
+
 def test_a_port_that_is_taken_is_named_also_when_it_is_not_the_first(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with taken_behind_a_free_one() as port:
         status, said = refused("--data", str(tmp_path), "--workers", "2", "--listen", f"127.0.0.1:{port - 1}")
     assert status == 1
     assert f"can't listen on 127.0.0.1:{port}: the port is taken by another program" in said
