@@ -42,11 +42,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Excuse:
-    """A time in which producers lost their connections to kov, or kov died or was replaced.
+    """A time in which producers lost their connections to kov, or kov died.
 
     A producer without idempotence that had a record on its way then resends it by itself, as with any broker:
-    it may be doubled, and out of order, as what was refused with 6 may come behind what it sent meanwhile.
-    That is the only excuse there is.
+    it may be doubled, and out of order. That is the only excuse there is.
     """
 
     begin: float

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from tests.adversity.book import Book, Place
 from tests.adversity.cast import Role, cast
 from tests.adversity.checker import Checker, Excuse, Finding, Harm
-from tests.adversity.faults import KINDS, Kind, Side
+from tests.adversity.faults import KINDS, Kind
 from tests.adversity.fold import Found, Reading
 from tests.adversity.producer import ProducerProcess
 from tests.adversity.stage import Stage
@@ -142,16 +142,9 @@ class Round:
         )
 
     def _excuses(self) -> list[Excuse]:
-        """Where a kov was replaced, until all is answered: meanwhile the two refuse with 6 by turns."""
         return [
-            Excuse(struck.begin, _GRACE_S + (struck.settled if _is_of_kov(struck) else struck.mended))
-            for struck in self.struck
-            if struck.kind.excuses
+            Excuse(struck.begin, struck.mended + _GRACE_S) for struck in self.struck if struck.kind.excuses
         ]
-
-
-def _is_of_kov(struck: Struck) -> bool:
-    return struck.kind.side is Side.KOV
 
 
 def _draw(storage: str, chance: Random, most: int) -> list[Kind]:
