@@ -2,6 +2,9 @@
 
 One road leads to writing, whatever made it necessary: `Opening`, tried again until it ends owned, deposed, or
 can't succeed. A deposed node doesn't fight, and a partition that can't be opened is tried again when asked.
+It refuses what it is asked to append, with the other node's address. Where the other writer has this node's
+own id and addresses, as after a restart, producers would come straight back: then it holds what they send for
+a while, and opens again when the other one has fallen silent.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from varlog_client.errors import Sealed, VarlogError
 log = logging.getLogger(__name__)
 
 SAY_AGAIN_S: Final = 10.0
+_HOLD: Final = 5  # times `deposed_s`: longer than a namesake's last writes and two pauses behind them
 
 
 class Ownership:
@@ -65,6 +69,7 @@ class Ownership:
         self._doubts_in_a_row = 0
         self._task: asyncio.Task[None] | None = None
         self._said: tuple[type[VarlogError] | None, float] = None, 0.0
+        self._hold_until = 0.0
 
     def become(self, state: State, why: str) -> None:
         assert state in MOVES[self.state], f"{self.state} -> {state}"
@@ -156,12 +161,23 @@ class Ownership:
         self._serve(owned)
 
     def _step_down(self, by: WriterStamp) -> None:
-        """A newer fence of somebody else: answers what was stored before it, and 6 for everything else."""
+        """A newer fence: answers what was stored before it, and holds or refuses the rest."""
         self._name_leader(by)
         self._backlog.settle(self._view.fold, self._view.start_offset)
-        why = f"node {self.leader.node_id} writes this partition now" if self.leader else "it was fenced"
-        self.become(State.DEPOSED, why)
-        self._backlog.refuse(self.not_leader())
+        self.become(
+            State.DEPOSED, f"{self._other()} writes this partition now" if self.leader else "it was fenced"
+        )
+        if by.node == self._node:
+            self._hold_until = asyncio.get_running_loop().time() + _HOLD * self._limits.deposed_s
+            self._reconsider_if_asked()
+        else:
+            self._hold_until = 0.0
+            self._backlog.refuse(self.not_leader())
+
+    @property
+    def holds(self) -> bool:
+        """Deposed by a namesake not long ago: what is appended waits in the backlog."""
+        return asyncio.get_running_loop().time() < self._hold_until
 
     def _name_leader(self, writer: WriterStamp) -> None:
         node, epoch = writer.node, self._view.fold.position.epoch
@@ -169,8 +185,17 @@ class Ownership:
         self.leader = Leader(node_id=node.node_id, epoch=epoch, addresses=node.addresses) if known else None
 
     def not_leader(self) -> NotLeader:
-        node = f"node {self.leader.node_id}" if self.leader else "another node"
-        return NotLeader(f"{node} writes {self._whom}", self.leader)
+        return NotLeader(f"{self._other()} writes {self._whom}", self.leader)
+
+    def _other(self) -> str:
+        if self.leader is None:
+            return "another node"
+        own = self.leader.node_id == self._node.node_id
+        return (
+            f"another process with this one's node id {self.leader.node_id}"
+            if own
+            else f"node {self.leader.node_id}"
+        )
 
     def _give_up(self, reason: str) -> None:
         """Can't be opened as it is: what is in doubt stays unknown, everything else isn't stored."""
@@ -181,24 +206,42 @@ class Ownership:
 
     def reconsider(self) -> None:
         """A producer asks a deposed node: it may open again if the other writer stays silent for a while."""
-        if self._task is None or self._task.done():
-            pause_s = self._limits.deposed_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-            self._task = asyncio.create_task(self._free_if_silent(pause_s))
+        if self._task is None or self._task.done() or self._task is asyncio.current_task():
+            self._task = asyncio.create_task(self._wait_for_silence())
 
-    async def _free_if_silent(self, pause_s: float) -> None:
+    def _reconsider_if_asked(self) -> None:
+        if self._backlog.waiting:
+            self.reconsider()
+
+    async def _wait_for_silence(self) -> None:
+        """One pause, and further ones while batches are held."""
+        while not await self._is_silent():
+            if not self.holds:
+                self._backlog.refuse(self.not_leader())
+            if not self._backlog.waiting:
+                return
+        self._held_epoch = None
+        self.become(State.IDLE, "the other writer has written nothing: free to be opened")
+        if self._backlog.waiting:
+            self.start_opening("producers waited")
+
+    async def _is_silent(self) -> bool:
+        """Whether nobody writes for a pause."""
         before = self._view.fold.position.copy()
-        await asyncio.sleep(pause_s)
+        await asyncio.sleep(self._limits.deposed_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         try:
             await self._history.look()
         except (VarlogError, Unusable) as error:
             log.warning("%r: can't see whether the other writer is alive: %s", self._whom, error)
-            return
+            return False
         fold = self._view.fold
         if (fold.position.epoch, fold.position.next_offset) == (before.epoch, before.next_offset):
-            self._held_epoch = None
-            self.become(State.IDLE, "the other writer has written nothing: free to be opened")
-        elif fold.writer is not None:
+            return True
+        if fold.writer is not None:
             self._name_leader(fold.writer)
+            if fold.writer.node != self._node:
+                self._hold_until = 0.0
+        return False
 
     async def _free_after(self, pause_s: float) -> None:
         await asyncio.sleep(pause_s)

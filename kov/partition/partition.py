@@ -140,7 +140,8 @@ class Partition:
         match self.state:
             case State.DEPOSED:
                 self._ownership.reconsider()
-                raise self._ownership.not_leader()
+                if not self._ownership.holds:
+                    raise self._ownership.not_leader()
             case State.FAILED:
                 unjudged = records.parse(data).idempotent  # it may be the retry of a stored one
                 code = ErrorCode.request_timed_out if unjudged else ErrorCode.kafka_storage_error
