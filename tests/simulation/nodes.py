@@ -53,15 +53,20 @@ def loop() -> SimulatedLoop:
 
 @asynccontextmanager
 async def running_node(
-    stream: SimulatedLogStream, node_id: int, limits: Limits, *, unseals: bool = False
+    stream: SimulatedLogStream,
+    node_id: int,
+    limits: Limits,
+    *,
+    unseals: bool = False,
+    named: int | None = None,
 ) -> AsyncIterator[Node]:
-    """Thawed and closed in the end. `unseals`: its mapping file allows it to."""
+    """Thawed and closed in the end. `unseals`: its mapping file allows it to. `named`: another's node id."""
     process = f"kov {node_id}"
     context = process_context(process)
     opening = stream.varlog.log()
     log = await loop().create_task(opening.__aenter__(), context=context)
     unsealer = Unsealer(stream.varlog.admin) if unseals else None
-    partition = context.run(make_partition, log, stream, node_id, limits, unsealer)
+    partition = context.run(make_partition, log, stream, named or node_id, limits, unsealer)
     node = Node(node_id, process, context, log, partition)
     try:
         yield node

@@ -21,6 +21,8 @@ from tests.simulation.producers import Consumer, Producer, Told
 from tests.simulation.varlog import SimulatedVarlog
 
 TIMEOUTS_S = (0.02, 0.3, 5.0, 30.0)
+NAMESAKES = 0.25
+"""Of the schedules, how many have nodes of one name, which hold requests instead of refusing them."""
 
 
 class Unsealing(Enum):
@@ -126,8 +128,11 @@ async def simulate(seed: int) -> Run:
     ):
         count = rng.choice([1, 2, 2, 3])
         unseals = unsealing is not Unsealing.OPERATOR
+        named = 1 if random.Random(f"names of {seed}").random() < NAMESAKES else None
         nodes = [
-            await stack.enter_async_context(running_node(stream, n + 1, limits(rng), unseals=unseals))
+            await stack.enter_async_context(
+                running_node(stream, n + 1, limits(rng), unseals=unseals, named=named)
+            )
             for n in range(count)
         ]
         batches, timeouts_s = rng.choice([3, 10, 20, 40]), rng.sample(TIMEOUTS_S, rng.randint(1, 4))

@@ -58,8 +58,15 @@ def send(task: Task) -> Any:
             _send_one(producer, task["topic"], record, _teller(told, number))
         except KafkaException as error:
             told[number] = {"error": failure(error, code_of)}
-    producer.flush(_WAIT_S)
+    _wait(producer, told)
     return {"told": told}
+
+
+def _wait(producer: Producer, told: list[Any]) -> None:
+    """Not by `flush`: it ends lingering, also in the middle of what waited for the topic's metadata."""
+    deadline = time.monotonic() + _WAIT_S
+    while None in told and time.monotonic() < deadline:
+        producer.poll(0.1)
 
 
 def _send_one(producer: Producer, topic: str, record: Any, tell: Callable[[Any, Any], None]) -> None:
