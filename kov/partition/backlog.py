@@ -30,17 +30,18 @@ class Backlog:
         self.doubtful += doubtful
         self.waiting.extendleft(reversed(waiting))
 
-    def settle(self, fold: Fold, start_offset: int) -> None:
+    def settle(self, fold: Fold, start_offset: int, now: float) -> None:
         """Acknowledges what was in doubt and the fold holds; what it doesn't hold waits, in its order.
 
         Call it only when the fold has passed a fence behind the batches' own one: before that, they may
-        still land.
+        still land. What can't be known any more is dropped as unstored is: later ones mustn't overtake it.
         """
-        unsettled = []
+        unsettled, unknown = [], []
         for each in self.doubtful:
             end = fold.end_of(each.header.leader_epoch)
-            if end is None:
-                each.batch.fail(in_doubt())  # trimmed before it could be read: it may have been stored
+            if end is None:  # trimmed before it could be read
+                each.batch.fail(in_doubt())
+                unknown.append(each.batch)
             elif each.header.base_offset < end:
                 each.batch.succeed(appended(each.header, start_offset))
             else:
@@ -48,6 +49,8 @@ class Backlog:
         self.doubtful.clear()
         self.waiting.extendleft(reversed(unsettled))
         self.admission.reset()
+        for batch in unknown:
+            self.drop(batch, now, None)
 
     def refuse(self, error: KafkaError) -> None:
         """Answers everything that waits, and says of what is in doubt that it may be stored.

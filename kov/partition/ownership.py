@@ -163,12 +163,13 @@ class Ownership:
     def _step_down(self, by: WriterStamp) -> None:
         """A newer fence: answers what was stored before it, and holds or refuses the rest."""
         self._name_leader(by)
-        self._backlog.settle(self._view.fold, self._view.start_offset)
+        now = asyncio.get_running_loop().time()
+        self._backlog.settle(self._view.fold, self._view.start_offset, now)
         self.become(
             State.DEPOSED, f"{self._other()} writes this partition now" if self.leader else "it was fenced"
         )
         if by.node == self._node:
-            self._hold_until = asyncio.get_running_loop().time() + _HOLD * self._limits.deposed_s
+            self._hold_until = now + _HOLD * self._limits.deposed_s
             self._reconsider_if_asked()
         else:
             self._hold_until = 0.0

@@ -215,7 +215,7 @@ class Partition:
 
     def _serve(self, owned: Owned) -> None:
         """An own fence is the newest: what it settles is answered, the rest is judged and sent, in order."""
-        self._backlog.settle(self._view.fold, self._view.start_offset)
+        self._backlog.settle(self._view.fold, self._view.start_offset, asyncio.get_running_loop().time())
         self._view.owned = True
         self._writer = writer = Writer(
             self._view,

@@ -16,7 +16,7 @@ from kov.errors import KafkaError, NotLeader
 from kov.partition.backlog import NEVER, Backlog
 from kov.partition.fold import Fold, Position
 from kov.partition.pending import Appended, PendingBatch, Waiter, in_doubt, not_stored
-from kov.partition.producers import Producer, Reject, Sequenced
+from kov.partition.producers import Accept, Producer, Reject, Sequenced
 from kov.partition.writer import Doubtful, Run, Stamped, Writer
 from kov.records import parse
 from tests.builders import batch, idempotent
@@ -204,7 +204,7 @@ async def test_what_the_fold_holds_is_acknowledged_and_the_rest_waits_in_its_ord
     stored, lost, also_lost, waiting = (made.batch(9) for _ in range(4))
     backlog.doubtful += [doubtful(stored, 4), doubtful(lost, 5), doubtful(also_lost, 6)]
     backlog.waiting.append(waiting)
-    backlog.settle(fold_with((1, 0), (2, 5)), 3)
+    backlog.settle(fold_with((1, 0), (2, 5)), 3, 0.0)
     assert answer(stored) == Appended(base_offset=4, log_append_time_ms=-1, log_start_offset=3)
     assert list(backlog.waiting) == [lost, also_lost, waiting]
     assert not backlog.doubtful
@@ -214,9 +214,28 @@ async def test_where_the_end_of_its_epoch_was_trimmed_a_batch_may_be_stored(made
     backlog = Backlog()
     sent = made.batch(9)
     backlog.doubtful.append(doubtful(sent, 4))
-    backlog.settle(fold_with((2, 5), (3, 6)), 5)
+    backlog.settle(fold_with((2, 5), (3, 6)), 5, 0.0)
     assert answer(sent) == IN_DOUBT
     assert not backlog.waiting
+
+
+async def test_behind_a_batch_that_may_be_stored_nothing_of_its_producer_overtakes_it(made: Made) -> None:
+    """Simulation, seed 8660: the held batches behind it met 45, which ends their producer."""
+    backlog = Backlog()
+    plain, sequenced = made.batch(9), made.batch(9, idempotent(24))
+    later, later_sequenced = made.batch(9), made.batch(9, idempotent(26))
+    backlog.doubtful += [doubtful(plain, 4), doubtful(sequenced, 5)]
+    backlog.waiting += [later, later_sequenced]
+    backlog.settle(fold_with((2, 5), (3, 6)), 5, 0.0)
+    assert answer(plain) == answer(sequenced) == IN_DOUBT
+    assert "not stored" in str(answer(later))
+    assert list(backlog.waiting) == [later_sequenced]
+    known = {7: Producer(epoch=0, batches=(Sequenced(23, 23, 3, -1),))}
+    verdict = backlog.admission.judge(known, later_sequenced.header)
+    assert isinstance(verdict, Reject)
+    assert verdict.error.code is ErrorCode.kafka_storage_error
+    assert not verdict.final
+    assert backlog.admission.judge(known, sequenced.header) == Accept()
 
 
 # When nothing can be stored here
