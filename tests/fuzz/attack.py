@@ -25,6 +25,8 @@ _BURST: Final = 100
 """Conversations between two looks of the healthy client."""
 _LIBRARY_EVERY: Final = 8  # bursts: aiokafka takes its time
 _KEPT: Final = 400
+_KEPT_BYTES: Final = 32 * 1024 * 1024
+"""Of all requests that are kept: the last conversation is, whatever its size."""
 _WARM: Final = 2  # bursts
 _EXAMPLES: Final = 15
 
@@ -39,14 +41,46 @@ class Found(Exception):
     def save(self, path: Path) -> None:
         """As `load` reads it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        blocks = ["\n".join(each.hexed()) for each in self.last]
-        path.write_text("\n\n".join([f"# {str(self)!r}", *blocks]) + "\n")
+        with path.open("w") as file:
+            file.write(f"# {str(self)!r}\n")
+            for each in self.last:
+                file.write("\n")
+                for line in each.hexed():
+                    file.write(line + "\n")
 
 
 def load(path: Path) -> list[Conversation]:
     """The conversations of a saved `Found`."""
-    blocks = path.read_text().strip().split("\n\n")
-    return [Conversation.from_hex(block.splitlines()) for block in blocks if not block.startswith("#")]
+    found, block = list[Conversation](), list[str]()
+    with path.open() as file:
+        for line in (*file, "\n"):
+            if line.startswith("#"):
+                continue
+            if line != "\n":
+                block.append(line[:-1])
+            elif block:
+                found.append(Conversation.from_hex(block))
+                block = []
+    return found
+
+
+class Kept:
+    """The last conversations: at most so many, and so many bytes of requests unless one alone has more."""
+
+    def __init__(self, count: int = _KEPT, most_bytes: int = _KEPT_BYTES) -> None:
+        self._last: deque[Conversation] = deque()
+        self._count = count
+        self._most_bytes = most_bytes
+        self._bytes = 0
+
+    def append(self, talk: Conversation) -> None:
+        self._last.append(talk)
+        self._bytes += talk.size
+        while len(self._last) > self._count or (self._bytes > self._most_bytes and len(self._last) > 1):
+            self._bytes -= self._last.popleft().size
+
+    def __iter__(self) -> Iterator[Conversation]:
+        return iter(self._last)
 
 
 class Attack:
@@ -57,7 +91,7 @@ class Attack:
         self._stage = stage
         self._ledger = Ledger(stage.attacked)
         self._healthy = Healthy(stage.address, self._ledger)
-        self._last: deque[Conversation] = deque(maxlen=_KEPT)
+        self._last = Kept()
 
     def mutate(self, rng: random.Random, *, seconds: float = float("inf"), count: int | None = None) -> None:
         """Conversations of mutated requests, for so long or so many."""

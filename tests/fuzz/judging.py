@@ -19,6 +19,8 @@ from tests.kov.kafka_table.side import decoded
 API_VERSIONS: Final = 18
 PRODUCE: Final = 0
 FETCH: Final = 1
+MOST_REQUEST_BYTES: Final = 104_857_600
+"""Kafka's `socket.request.max.bytes`: it closes the connection upon the size of a larger request, unread."""
 PATIENT_MS: Final = 2_000
 """A fetch that may wait for longer isn't waited for."""
 _LONG_BYTES: Final = 10_000
@@ -43,7 +45,7 @@ class Owed(Enum):
 
 def owed(frame: bytes) -> Owed:
     """For a request without its size."""
-    if len(frame) < HEAD.size:
+    if not HEAD.size <= len(frame) <= MOST_REQUEST_BYTES:
         return Owed.CLOSE
     api_key, version, _ = HEAD.unpack_from(frame)
     if api_key not in APIS:

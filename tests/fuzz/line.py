@@ -5,16 +5,18 @@ from __future__ import annotations
 import random
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.fuzz.judging import PRODUCE, Owed, WrongAnswer, answer_to, owed
+from tests.fuzz.judging import MOST_REQUEST_BYTES, PRODUCE, Owed, WrongAnswer, answer_to, owed
 from tests.fuzz.ledger import Ledger
 from tests.fuzz.mutating import HEAD, laid_out
 
 BOUND_S: Final = 60.0
 """Whatever is owed comes within this time: twice the longest time-out of clients, for slow machines."""
+_EMPTY: Final = "-"
+_SHOWN: Final = 1_000
 _SIZE: Final = struct.Struct(">i")
 _PROBE_ID: Final = 2**31 - 1
 PROBE: Final = _SIZE.pack(10) + struct.pack(">hhih", 18, 0, _PROBE_ID, -1)
@@ -90,16 +92,22 @@ class Conversation:
     ending: str = "probe"
     pieces: Sequence[int] = field(default_factory=list)
 
-    def hexed(self) -> list[str]:
-        return [f"{self.ending} {','.join(map(str, self.pieces))}", *(frame.hex() for frame in self.frames)]
+    @property
+    def size(self) -> int:
+        """Bytes of its requests."""
+        return sum(map(len, self.frames))
+
+    def hexed(self) -> Iterator[str]:
+        """Lines, none of them empty: how the line ends and the pieces, then a request each."""
+        yield f"{self.ending} {','.join(map(str, self.pieces))}"
+        yield from (frame.hex() or _EMPTY for frame in self.frames)
 
     @classmethod
     def from_hex(cls, lines: Sequence[str]) -> Conversation:
         """What `hexed` gave."""
         ending, _, pieces = lines[0].partition(" ")
-        return cls(
-            [bytes.fromhex(each) for each in lines[1:]], ending, [int(n) for n in pieces.split(",") if n]
-        )
+        frames = [b"" if each == _EMPTY else bytes.fromhex(each) for each in lines[1:]]
+        return cls(frames, ending, [int(n) for n in pieces.split(",") if n])
 
     def hold(self, address: str, ledger: Ledger) -> int:
         """Has it with kov; how many answers came.
@@ -141,7 +149,7 @@ class Conversation:
                 # A reset, upon a later request that ends the line, may overtake answers.
                 if may_close or due is Owed.EITHER or (line.was_reset and _MAY_END.intersection(dues[n:])):
                     return count
-                raise WrongAnswer(f"the connection was closed instead of an answer to {frame[:60].hex()}")
+                raise WrongAnswer(f"the connection was closed instead of an answer to {_shown(frame)}")
             answer = answer_to(frame, data)
             count += 1
             if _may_store(frame):
@@ -150,17 +158,25 @@ class Conversation:
         if data is None and not may_close:
             raise WrongAnswer("the connection was closed after everything was answered")
         if data is not None and _SIZE.unpack_from(data) != (_PROBE_ID,):
-            raise WrongAnswer(f"more answers than requests: {data[:60].hex()}")
+            raise WrongAnswer(f"more answers than requests: {_shown(data)}")
         return count
 
 
 def _expect_end(line: Line, frame: bytes) -> None:
     data = line.receive()
     if data is not None:
-        raise WrongAnswer(f"the connection should be closed upon {frame[:60].hex()}, came {data[:60].hex()}")
+        raise WrongAnswer(f"the connection should be closed upon {_shown(frame)}, came {_shown(data)}")
+
+
+def _shown(data: bytes) -> str:
+    """All of it, or the beginning and the size: `Found.save` has the rest."""
+    more = "" if len(data) <= _SHOWN else f"... of {len(data):,} bytes"
+    return data[:_SHOWN].hex() + more
 
 
 def _may_store(frame: bytes) -> bool:
+    if len(frame) > MOST_REQUEST_BYTES:
+        return False
     found = laid_out(frame)
     return found is not None and not found.doubtful and HEAD.unpack_from(frame)[0] == PRODUCE
 

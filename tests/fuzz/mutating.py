@@ -15,6 +15,8 @@ from tests.fuzz import batches, layout
 from tests.fuzz.layout import Layout, Malformed, Span, What
 
 HEAD: Final = struct.Struct(">hhi")
+_GROWN_BYTES: Final = 8 * 1024 * 1024
+"""An array of many equal elements gets no larger: a few large ones in each other would fill the memory."""
 _FORMS: Final = {1: ">b", 2: ">h", 4: ">i", 8: ">q"}
 
 
@@ -173,8 +175,9 @@ def _elements(draw: _Draw) -> bytes:
     head = spans[0].head
     assert head is not None
     items = [draw.frame[span.begin : span.end] for span in spans]
-    times = draw.rng.choice((0, 1, 1, 2, 3, 100))
-    items = draw.rng.choices(items, k=len(items) * times) if times < 100 else items * times
+    most = max(1, _GROWN_BYTES // (spans[-1].end - head.end + 1))
+    times = min(draw.rng.choice((0, 1, 1, 2, 3, 100)), most)
+    items = draw.rng.choices(items, k=len(items) * times) if times < 4 else items * times
     claimed = len(items) if draw.rng.random() < 0.9 else draw.rng.randrange(len(items) + 3)
     return draw.splice(head.begin, spans[-1].end, draw.length(head, claimed) + b"".join(items))
 

@@ -139,10 +139,10 @@ class Stage:
         return None if told["connections"] or told["held_bytes"] else told["tasks"]
 
     def _ask(self) -> dict[str, dict[str, int]]:
-        before = self._lines()
+        before = whole_lines(self._watch)
         self.kov.process.send_signal(signal.SIGUSR1)
         lines = wait_for_sync(
-            lambda: after if len(after := self._lines()) > len(before) else None,
+            lambda: after if len(after := whole_lines(self._watch)) > len(before) else None,
             timeout_s=_SETTLED_S,
             what="kov to say what it holds",
         )
@@ -150,8 +150,10 @@ class Stage:
         told: dict[str, dict[str, int]] = json.loads(lines[-1])
         return told
 
-    def _lines(self) -> list[str]:
-        return [line for line in self._watch.read_text().split("\n") if line] if self._watch.exists() else []
+
+def whole_lines(path: Path) -> list[str]:
+    """Those that are there up to their ends: another process may be writing the next one."""
+    return path.read_text().split("\n")[:-1] if path.exists() else []
 
 
 async def _mapping(address: str) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import struct
 import tracemalloc
@@ -14,6 +15,9 @@ from kov import record_contents, records
 from kov.errors import KafkaError
 from tests.builders import batch, idempotent, patched
 from tests.fuzz.batches import compressed
+from tests.fuzz.judging import MOST_REQUEST_BYTES
+from tests.fuzz.ledger import Ledger
+from tests.fuzz.line import Conversation
 from tests.kov.handlers.door import Door, a_door, producing
 from tests.kov.kafka_table.side import asking
 from tests.kov.wire.requests import frame, request, sized
@@ -43,6 +47,17 @@ async def test_a_longer_string_than_kafka_reads_closes_the_connection(door: Door
     wire = await door.connect()
     wire.send_bytes(sized(frame(asking(3, 12, topics=[{"name": "x" * 32_768, "topic_id": None}]))))
     assert await wire.is_closed()
+
+
+async def test_a_larger_request_than_kafka_takes_closes_the_connection(door: Door) -> None:
+    """Unread, whatever is in it; what came before it is answered."""
+    host, port = door.server.sockets[0].getsockname()
+    before, large = frame(asking(18, 0)), bytes(MOST_REQUEST_BYTES + 1)
+    for talk in (Conversation([large]), Conversation([before, large], pieces=[len(before) + 4])):
+        await asyncio.to_thread(talk.hold, f"{host}:{port}", Ledger({}))
+    wire = await door.connect()
+    wire.send(asking(18, 0))
+    await wire.receive(18, 0)
 
 
 async def test_a_retry_is_answered_with_whatever_time_its_producer_chose(door: Door) -> None:

@@ -18,8 +18,8 @@ from kov.records import stamp
 from kov.wire import messages
 from kov.wire.messages import read_head
 from tests.builders import batch, idempotent
-from tests.fuzz import line
-from tests.fuzz.judging import WrongAnswer, answer_to
+from tests.fuzz import judging, line
+from tests.fuzz.judging import MOST_REQUEST_BYTES, Owed, WrongAnswer, answer_to, owed
 from tests.fuzz.ledger import Ledger, Misstored
 from tests.fuzz.line import PROBE, Conversation, Hang
 from tests.kov.kafka_table.side import asking
@@ -81,6 +81,24 @@ def test_an_answer_to_what_should_close_is_found_out(saying: Callable[[bytes], s
         Conversation([METADATA[:-2]]).hold(saying(GOOD), Ledger({}))
 
 
+def test_a_larger_request_than_kafka_takes_is_owed_a_closed_connection() -> None:
+    """It was taken for a good one: 100 topics with a batch of 4.7 MB each, which are well-formed."""
+    size = struct.Struct(">i")
+    topic = b"\0\5plain" + size.pack(1) + size.pack(0) + size.pack(4_720_000) + bytes(4_720_000)
+    head = struct.pack(">hhih", 0, 7, 1, -1) + struct.pack(">hhi", -1, -1, 40_000)
+    for count, due in ((22, Owed.ANSWER), (23, Owed.CLOSE)):
+        request = head + size.pack(count) + topic * count
+        assert (len(request) > MOST_REQUEST_BYTES, owed(request)) == (due is Owed.CLOSE, due)
+
+
+def test_an_answer_to_a_larger_request_than_kafka_takes_is_found_out(
+    saying: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(judging, "MOST_REQUEST_BYTES", len(METADATA) - 1)
+    with pytest.raises(WrongAnswer, match="should be closed"):
+        Conversation([METADATA]).hold(saying(GOOD), Ledger({}))
+
+
 def test_silence_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line, "BOUND_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(Hang):
@@ -89,7 +107,7 @@ def test_silence_is_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_conversation_is_written_down_and_read_again() -> None:
     held = Conversation([METADATA, b""], "cut", [1, 20])
-    assert Conversation.from_hex(held.hexed()) == held
+    assert Conversation.from_hex([*held.hexed()]) == held
 
 
 def told(ledger: Ledger, sent: bytes, code: ErrorCode = ErrorCode.none, offset: int = 0) -> None:
