@@ -15,11 +15,11 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.appender_cells import Figures, size_name
 from bench.appender_results import Results
-from bench.appender_tables import LOADS, load_cells, mib_per_s, p50_ms, p99_ms, sizes, swept, ways
+from bench.appender_tables import LOADS, kept_up, load_cells, mib_per_s, p50_ms, p99_ms, sizes, swept, ways
 
 _STYLE = {
     "svg.fonttype": "none",
@@ -152,7 +152,7 @@ def _loads(results: Results) -> Figure:
         panels[row][0].set_ylabel("ms (log)")
     for axes in panels[-1]:
         axes.set_xlabel("offered entries/s (log)")
-    _legend(figure, panels[0][0], "latency of an entry since it was due, at given loads")
+    _legend(figure, panels[0][0], "latency of an entry since it was due, at given loads; hollow: fell behind")
     return figure
 
 
@@ -162,11 +162,21 @@ def _latencies(axes: Axes, results: Results, target: str, size: int, share: str)
         if name in _NOT_DRAWN:
             continue
         points = sorted(
-            (found.rate, results.middle(load, value) or 0.0)
+            (found.rate, results.middle(load, value) or 0.0, kept_up(results, load))
             for load in (replace(cell, load_of=way, load_share=part) for way, part in LOADS)
             if (found := results.cells.get(load)) and found.rate
         )
-        _line(axes, points, number, name)
+        _line(axes, [(rate, ms) for rate, ms, _ in points], number, name)
+        behind = [(rate, ms) for rate, ms, kept in points if not kept]
+        axes.plot(
+            [rate for rate, _ in behind],
+            [ms for _, ms in behind],
+            color=_COLOURS[number],
+            marker=_MARKS[number],
+            markerfacecolor="white",
+            markersize=6,
+            linestyle="none",
+        )
 
 
 _NOT_DRAWN = {"new stream each", "4 × large"}  # noqa: RUF001 - a product; they are in the table
@@ -184,6 +194,21 @@ def _line(axes: Axes, points: Sequence[tuple[float, float]], number: int, name: 
     )
 
 
+class _Decades(LogLocator):
+    """1, 10, 100; where there are few of those, each `multiples` times."""
+
+    def __init__(self, multiples: Sequence[float]) -> None:
+        super().__init__()
+        self._multiples = multiples
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        self.set_params(subs=self._multiples if vmax < _FEW * vmin else (1.0,))
+        return super().tick_values(vmin, vmax)
+
+
+_FEW = 100
+
+
 def _logarithmic(axes: Axes, *, x: bool) -> None:
     """With numbers instead of powers of ten. Where nothing is drawn there is nothing to scale."""
     if not axes.has_data() or not math.isfinite(axes.dataLim.minposy):
@@ -192,6 +217,7 @@ def _logarithmic(axes: Axes, *, x: bool) -> None:
     if x:
         axes.set_xscale("log")
     for axis in (axes.xaxis, axes.yaxis) if x else (axes.yaxis,):
+        axis.set_major_locator(_Decades((1.0, 3.0) if axis is axes.xaxis else (1.0, 2.0, 5.0)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         axis.set_minor_locator(NullLocator())
     low, high = axes.dataLim.minposy, axes.dataLim.y1

@@ -103,6 +103,9 @@ class LiteVarlog:
         async with await Admin.connect(self.admin) as admin:
             await admin.unseal(topic_id, log_stream_id)
 
+    async def keep_running(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
+        """It never seals one by itself."""
+
     def kill(self, node: StorageNodeId) -> None:
         """`kill -9`. Its log streams are sealed when it is back: see `unseal`."""
         assert node == 1

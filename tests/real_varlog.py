@@ -141,6 +141,12 @@ class RealVarlog:
             stream = await admin.get_log_stream(topic_id, log_stream_id)
             await _until(lambda: _all_sealed(admin, stream), "all replicas are sealed")
 
+    async def keep_running(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
+        """Unseals it where the cluster has sealed it by itself, as a busy one does soon after an unseal."""
+        async with await self._admin() as admin, await self._log() as log:
+            stream = await admin.get_log_stream(topic_id, log_stream_id)
+            await _until(lambda: _runs_for_good(log, admin, stream), "the log stream runs")
+
     async def replace(self, node: StorageNodeId, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
         """Puts a node that has no replica yet in the place of a killed one, and returns when it runs.
 

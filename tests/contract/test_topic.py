@@ -31,6 +31,7 @@ from varlog_client import (
 async def second(cluster: Varlog, log: Log, place: Place) -> LogStreamId:
     """Another log stream in the topic of `place`."""
     stream = await cluster.add_log_stream(place.topic)
+    await cluster.keep_running(place.topic, place.stream)
     await log.refresh()
     return stream
 
