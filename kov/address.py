@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
+from typing import Final
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,5 +38,36 @@ class Address:
         except ValueError:
             return False
 
+    @property
+    def loopback(self) -> bool:
+        """Whether it means this very host to everybody, so to each of them another one."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedAddress:
+    """[NAME=]HOST:PORT: an address for the listener of that name."""
+
+    name: str | None
+    address: Address
+
+    @classmethod
+    def parse(cls, text: str) -> NamedAddress:
+        """Raises ValueError, as `Address.parse` does."""
+        name, equals, address = text.rpartition("=")
+        if equals and not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{text!r}: {name!r} can't be a listener's name; write letters, digits, '-' and '_'"
+            )
+        return cls(name if equals else None, Address.parse(address))
+
+    def __str__(self) -> str:
+        return str(self.address) if self.name is None else f"{self.name}={self.address}"

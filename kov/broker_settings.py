@@ -18,6 +18,11 @@ def wire_limits(configured: ConnectionLimits) -> Limits:
     )
 
 
+def slow_s(config: Config) -> float:
+    """A request that takes longer is said in the log."""
+    return math.inf if config.slow_request_ms < 0 else config.slow_request_ms / 1000
+
+
 def broker_settings(config: Config, node: NodeConfig) -> Mapping[str, str]:
     """By Kafka's names; the others are the same on every node (`kov.broker_config_keys`)."""
     bound = [f"{name}://{each.bind}" for name, each in node.listeners.items()]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from kov.config import Config, VarlogConfig
+from kov.check_contents import Contents, Problem, of_catalog_and_file
+from kov.config import CatalogConfig, Config, VarlogConfig
 from kov.errors import CannotStart
+from kov.tools.tables import counted
+from kov.topics import Topic
 from varlog_client import Admin, Log
 from varlog_client.errors import NotFound, VarlogError
 from varlog_client.types import LogStreamId, LogStreamState, LogStreamStatus, TopicId
@@ -26,11 +30,13 @@ _RUNNING: Final = LogStreamStatus.RUNNING
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A log stream that the file names, and where."""
+    """A log stream that the file names, and where: as a partition of `topic`, or as the catalog."""
 
     path: str
     topic_id: TopicId
     log_stream_id: LogStreamId
+    topic: Topic | None = None
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,29 +46,52 @@ class Finding:
     to_do: str
 
 
-async def check(config: Config) -> bool:
+async def check(config: Config, *, as_json: bool = False) -> bool:
     """Whether all is well; says so, or what is not, on stdout. Raises CannotStart without the cluster."""
     assert config.varlog is not None, "a mapping file names its cluster"
-    say_file_is_well(config)
+    if not as_json:
+        say_file_is_well(config)
     findings = await findings_in(config, config.varlog)
+    if as_json:
+        typer.echo(json.dumps(facts(config) | {"findings": [asdict(each) for each in findings]}))
+        return not findings
     if findings:
         console = Console()
         console.print(_table(findings) if console.is_terminal else _lines(findings), soft_wrap=True)
         return False
-    typer.echo(f"{len(list(places(config)))} log streams exist and are running")
+    typer.echo(f"{counted(len(list(places(config))), 'log stream')} exist, run and hold what they should")
     return True
 
 
-def say_file_is_well(config: Config) -> None:
+def facts(config: Config) -> dict[str, object]:
+    """For programs: what the file says."""
+    return {
+        "file": config.source,
+        "topics": len(config.topics),
+        "partitions": sum(len(topic.log_streams) for topic in config.topics),
+    }
+
+
+def say_file_is_well(config: Config, *, as_json: bool = False) -> None:
+    if as_json:
+        typer.echo(json.dumps(facts(config) | {"findings": []}))
+        return
     partitions = sum(len(topic.log_streams) for topic in config.topics)
-    typer.echo(f"{config.source}: {len(config.topics)} topics, {partitions} partitions: well-formed")
+    topics = counted(len(config.topics), "topic")
+    typer.echo(f"{config.source}: {topics}, {counted(partitions, 'partition')}: well-formed")
 
 
 def places(config: Config) -> Iterator[Place]:
     for topic in config.topics:
         for index, log_stream_id in enumerate(topic.log_streams):
             path = f"topics.{topic.name}.partitions[{index}]"
-            yield Place(path=path, topic_id=topic.topic_id, log_stream_id=log_stream_id)
+            yield Place(
+                path=path,
+                topic_id=topic.topic_id,
+                log_stream_id=log_stream_id,
+                topic=topic,
+                index=index,
+            )
     if config.catalog is not None:
         yield Place(
             path="catalog", topic_id=config.catalog.topic_id, log_stream_id=config.catalog.log_stream_id
@@ -79,32 +108,50 @@ async def findings_in(config: Config, varlog: VarlogConfig) -> list[Finding]:
             f"start it, or correct varlog.metadata_repositories in {config.source}"
         ) from None
     async with log:
-        found = await _look_everywhere(log, list(places(config)), varlog.admin or "ADMIN")
+        contents = Contents(log, config, varlog)
+        found = await _look_everywhere(log, contents, list(places(config)), varlog.admin or "ADMIN")
+        if config.catalog is not None and all(each.path != "catalog" for each in found):
+            quarrels = await of_catalog_and_file(log, config, config.catalog)
+            found.extend(Finding(path=path, wrong=wrong, to_do=to_do) for path, wrong, to_do in quarrels)
     if varlog.admin is not None:
         found.extend(await _look_at_admin(varlog.admin))
     return found
 
 
-async def _look_everywhere(log: Log, all_places: list[Place], admin: str) -> list[Finding]:
+async def _look_everywhere(
+    log: Log, contents: Contents, all_places: list[Place], admin: str
+) -> list[Finding]:
     turns = asyncio.Semaphore(_ASKED_AT_ONCE)
     console = Console(stderr=True)
     with Progress(transient=True, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("asking for log streams", total=len(all_places))
-        looks = (_look(log, place, admin, turns, progress, task) for place in all_places)
-        found = await asyncio.gather(*looks)
-    return [finding for finding in found if finding is not None]
+
+        async def look(place: Place) -> Problem | None:
+            async with turns:
+                problem = await _problem(log, place, admin) or await _inside(contents, place)
+            progress.advance(task)
+            return problem
+
+        problems = await asyncio.gather(*(look(place) for place in all_places))
+    return [
+        Finding(path=place.path, wrong=problem[0], to_do=problem[1])
+        for place, problem in zip(all_places, problems, strict=True)
+        if problem is not None
+    ]
 
 
-async def _look(
-    log: Log, place: Place, admin: str, turns: asyncio.Semaphore, progress: Progress, task: TaskID
-) -> Finding | None:
-    async with turns:
-        problem = await _problem(log, place, admin)
-    progress.advance(task)
-    return Finding(path=place.path, wrong=problem[0], to_do=problem[1]) if problem else None
+async def _inside(contents: Contents, place: Place) -> Problem | None:
+    try:
+        if place.topic is not None:
+            return await contents.of_partition(place.topic, place.index)
+        return await contents.of_catalog(
+            CatalogConfig(topic_id=place.topic_id, log_stream_id=place.log_stream_id)
+        )
+    except VarlogError as error:
+        return f"log stream {place.log_stream_id} can't be read: {error}", "look at its storage nodes"
 
 
-async def _problem(log: Log, place: Place, admin: str) -> tuple[str, str] | None:
+async def _problem(log: Log, place: Place, admin: str) -> Problem | None:
     known = log.metadata.log_streams.get(place.log_stream_id)
     if known is None:
         return (
@@ -131,7 +178,7 @@ async def _problem(log: Log, place: Place, admin: str) -> tuple[str, str] | None
     return _not_running(place, state, known.status, admin)
 
 
-def _not_running(place: Place, state: LogStreamState, status: LogStreamStatus, admin: str) -> tuple[str, str]:
+def _not_running(place: Place, state: LogStreamState, status: LogStreamStatus, admin: str) -> Problem:
     replicas = ", ".join(f"node {each.storage_node_id} {each.status.name}" for each in state.replicas)
     wrong = f"log stream {place.log_stream_id} is not running ({status.name}; {replicas})"
     if state.sealed:

@@ -10,10 +10,12 @@ from typing import Annotated, cast
 
 import typer
 
-from kov.address import Address
-from kov.command_line import cluster, mapping, records
+from kov.address import Address, NamedAddress
+from kov.command_line import cluster, load, mapping, records
+from kov.command_line.environment import from_environment, say_what_is_misspelt
 from kov.command_line.group import QuietGroup
-from kov.command_line.options import Level, LogLevel, address
+from kov.command_line.options import Json, Level, LogLevel, address, named_address
+from kov.log_lines import LogFormat, Logged
 
 app = typer.Typer(
     cls=QuietGroup,
@@ -25,18 +27,30 @@ app = typer.Typer(
 )
 
 
-@app.command()
+@app.command(context_settings={"auto_envvar_prefix": "KOV"})
 def serve(
+    context: typer.Context,
     file: Annotated[
-        Path | None, typer.Argument(help="Mapping file (YAML). Without it an embedded store is started.")
+        Path | None,
+        typer.Argument(
+            envvar="KOV_FILE", help="Mapping file (YAML). Without it an embedded store is started."
+        ),
     ] = None,
     listen: Annotated[
-        Address | None,
-        typer.Option(parser=address, metavar="HOST:PORT", help="Where to listen; default 127.0.0.1:9092."),
+        list[NamedAddress] | None,
+        typer.Option(
+            parser=named_address,
+            metavar="[NAME=]HOST:PORT",
+            help="Where to listen; default 127.0.0.1:9092. May be repeated, with names.",
+        ),
     ] = None,
     advertise: Annotated[
-        Address | None,
-        typer.Option(parser=address, metavar="HOST:PORT", help="What producers are told to connect to."),
+        list[NamedAddress] | None,
+        typer.Option(
+            parser=named_address,
+            metavar="[NAME=]HOST:PORT",
+            help="What producers are told to connect to, for each listener.",
+        ),
     ] = None,
     data: Annotated[
         Path | None, typer.Option(help="The embedded store's directory; default ./kov-data.")
@@ -44,10 +58,21 @@ def serve(
     node_id: Annotated[
         int | None, typer.Option(min=0, help="This node, instead of the file's node.id.")
     ] = None,
+    http: Annotated[
+        Address | None,
+        typer.Option(
+            parser=address,
+            metavar="HOST:PORT",
+            help="Answer /metrics, /healthz and /readyz there, usually 127.0.0.1:9464; without it nowhere.",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Nodes to run here, each a process and a port of its own.")
     ] = 1,
     log_level: Level = LogLevel.INFO,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="Lines for people, or JSON objects for programs.")
+    ] = LogFormat.TEXT,
 ) -> None:
     """Serve Kafka producers until SIGTERM or SIGINT.
 
@@ -55,35 +80,56 @@ def serve(
 
     `kov serve --listen 0.0.0.0:9092 --advertise kafka.example:9092`: for producers elsewhere.
 
-    `kov serve mapping.yaml`: the topics and the Varlog cluster that the file names.
+    `kov serve --listen in=0.0.0.0:9092 --advertise in=kov:9092 --listen out=0.0.0.0:19092 --advertise
+    out=localhost:19092`: for those of two networks.
+
+    `kov serve mapping.yaml`: the topics and the Varlog cluster that the file names. What changes in the file
+    is taken over while it runs; SIGHUP has it read at once.
 
     `kov serve --workers 4`: four nodes on ports 9092 to 9095, which share the partitions.
+
+    `kov serve --http 127.0.0.1:9464`: with metrics and probes; with workers on as many ports from there on.
+
+    Every option can come from the environment, as KOV_ and its name: KOV_NODE_ID=2.
 
     Exit status 1: it can't start here and now. 2: the file or the command line needs to be corrected.
     """
     from kov import commands  # noqa: PLC0415
+    from kov.serving import Wishes  # noqa: PLC0415
 
-    commands.set_up_logging(log_level)
-    raise typer.Exit(
-        commands.serve(
-            file,
-            listen=listen,
-            advertise=advertise,
-            data=data,
-            node_id=node_id,
-            count=workers,
-            log_level=log_level,
-        ),
+    commands.set_up_logging(log_level, log_format)
+    say_what_is_misspelt(context)
+    wishes = Wishes(
+        file=file,
+        listen=listen or (),
+        advertise=advertise or (),
+        data=data,
+        node_id=node_id,
+        http=http,
+        count=workers,
+        environment=from_environment(context),
     )
+    raise typer.Exit(commands.serve(wishes, logged=Logged(level=log_level, form=log_format)))
 
 
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="Mapping file (YAML).")],
     offline: Annotated[bool, typer.Option("--offline", help="Look at the file only.")] = False,
-    log_level: Level = LogLevel.WARNING,
+    as_json: Json = False,
+    log_level: Level = LogLevel.ERROR,
 ) -> None:
     """Check a mapping file, and that the cluster has what it names.
+
+    Each log stream must exist, run, lie in the Varlog topic that the file says, hold nothing or the records
+    of its own partition, and serve no topic of the catalog. What is wrong is said with what to do. Only
+    reads: a kov may be using the file.
+
+    `kov check mapping.yaml`: the file, and the cluster that it names.
+
+    `kov check mapping.yaml --offline`: the file alone, for example before it is installed.
+
+    `kov check mapping.yaml --json | jq -r '.findings[].to_do'`: for programs.
 
     Exit status 0: all is well. 1: the cluster can't be reached, or something in it has to be done.
     2: the file needs to be corrected.
@@ -91,7 +137,7 @@ def check(
     from kov import commands  # noqa: PLC0415
 
     commands.set_up_logging(log_level)
-    raise typer.Exit(commands.check(file, offline=offline))
+    raise typer.Exit(commands.check(file, offline=offline, as_json=as_json))
 
 
 app.command("map")(mapping.map_topics)
@@ -138,6 +184,8 @@ def repair(
 
 app.command()(records.produce)
 app.command()(records.cat)
+app.command()(load.bench)
+app.command()(load.top)
 
 
 @app.command()
@@ -179,6 +227,24 @@ def version() -> None:
     from importlib import metadata  # noqa: PLC0415
 
     typer.echo(f"kov {metadata.version('kov')}")
+
+
+def _version_and_end(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version_and_end, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """Those that belong to no command."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What `kov produce` and `kov cat` do: from the command line's values to an exit status.
+"""What `kov produce`, `cat`, `bench` and `top` do: from the command line's values to an exit status.
 
 They are clients like any other, so what they need is no dependency of the server.
 """
@@ -9,8 +9,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kov.address import Address
 from kov.commands import refused
 from kov.errors import CannotStart, ConfigError
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from kov.tools.records.spans import Wanted
 
 _WELL = 0
+_NOT_NOW = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,65 @@ def cat(place: str, *, bootstrap: str, wanted: Wanted, count: int | None, form: 
                 wanted=wanted,
                 format=_format(form, text),
                 count=count,
+            )
+        )
+    except ConfigError as error:
+        return refused(error)
+    return _WELL
+
+
+def bench(
+    topic: str,
+    *,
+    bootstrap: str,
+    seconds: float,
+    rate: float | None,
+    in_flight: int,
+    size: int,
+    codec: str,
+    acks: str,
+    linger_ms: float,
+    picture: Path | None,
+    as_json: bool,
+) -> int:
+    """KeyboardInterrupt passes, after the summary."""
+    try:
+        _require_client("bench")
+        from kov.tools.bench import command, load  # noqa: PLC0415 - a Kafka client
+
+        order = load.Order(
+            bootstrap=bootstrap,
+            topic=topic,
+            seconds=seconds,
+            size=size,
+            rate=rate,
+            in_flight=in_flight,
+            codec=codec,
+            acks=acks,
+            linger_ms=linger_ms,
+        )
+        return _WELL if command.run(order, picture=picture, as_json=as_json) else _NOT_NOW
+    except ConfigError as error:
+        return refused(error)
+
+
+def top(
+    topics: Sequence[str],
+    *,
+    bootstrap: str,
+    http: Sequence[Address],
+    every_s: float,
+    count: int | None,
+    as_json: bool,
+) -> int:
+    """KeyboardInterrupt and BrokenPipeError pass."""
+    try:
+        _require_client("top")
+        from kov.tools.top import command  # noqa: PLC0415 - a Kafka client
+
+        command.run(
+            command.Order(
+                bootstrap=bootstrap, topics=topics, http=http, every_s=every_s, count=count, as_json=as_json
             )
         )
     except ConfigError as error:

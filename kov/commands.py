@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import sys
 from collections.abc import Coroutine, Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, TypeVar
 
 import uvloop
 
-from kov import listening, process, workers
-from kov.address import Address
-from kov.config import DEFAULT_LISTEN, Config, embedded_config, load
+from kov import log_lines, process, workers
+from kov.config import Config, embedded_config, load
 from kov.errors import CannotStart, ConfigError
+from kov.log_lines import AS_USUAL, LogFormat, Logged
+from kov.serving import DEFAULT_DATA, Wishes, resolve
 
 T = TypeVar("T")
-
-DEFAULT_DATA: Final = Path("./kov-data")
 
 _DEMO_PACKAGES: Final = {
     "aiokafka": "aiokafka",
@@ -33,43 +30,28 @@ _NOT_NOW: Final = 1
 _BAD_CONFIGURATION: Final = 2
 
 
-def serve(
-    file: Path | None,
-    *,
-    listen: Address | None,
-    advertise: Address | None,
-    data: Path | None,
-    node_id: int | None,
-    count: int = 1,
-    log_level: str = "info",
-) -> int:
-    """`count`: so many nodes on this machine, each a process of its own where there are several."""
+def serve(wishes: Wishes, *, logged: Logged = AS_USUAL) -> int:
+    """So many nodes as are wished for, each a process of its own where there are several."""
     try:
-        if file is None:
-            config, data = embedded_config(), data or DEFAULT_DATA
-            config = replace(config, node_id=config.node_id if node_id is None else node_id)
-        elif data is None:
-            config = load(file, node_id=node_id)
+        run = resolve(wishes)
+        if wishes.count == 1:
+            _run(process.serve(run.config, run.data, run.file))
         else:
-            raise ConfigError(
-                f"--data is for the embedded store, and {file} names a cluster; leave one of the two out"
-            )
-        config = _with_listeners(config, listen, advertise, count)
-        _run(process.serve(config, data) if count == 1 else workers.serve(config, data, log_level=log_level))
+            _run(workers.serve(run.config, run.data, run.file, logged=logged))
     except ConfigError as error:
         return refused(error)
     return _WELL
 
 
-def check(file: Path, *, offline: bool) -> int:
+def check(file: Path, *, offline: bool, as_json: bool = False) -> int:
     from kov import check as checking  # noqa: PLC0415 - rich, which `serve` has no use for
 
     try:
         config = load(file)
         if offline:
-            checking.say_file_is_well(config)
+            checking.say_file_is_well(config, as_json=as_json)
             return _WELL
-        return _WELL if _run(checking.check(config)) else _NOT_NOW
+        return _WELL if _run(checking.check(config, as_json=as_json)) else _NOT_NOW
     except ConfigError as error:
         return refused(error)
 
@@ -186,32 +168,9 @@ def demo(*, bootstrap: str | None, varlog: str | None, records: int) -> int:
     return _run(program.run(bootstrap=bootstrap, varlog=varlog, records=records))
 
 
-def set_up_logging(level: str, *, of: str = "") -> None:
-    """`of`: which one of several processes that log to the same place."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        format=f"%(asctime)s.%(msecs)03d %(levelname)-7s {of and f'{of} '}%(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-        level=logging.WARNING,
-    )
-    for name in ("kov", "varlog_client"):
-        logging.getLogger(name).setLevel(level.upper())
-
-
-def _with_listeners(config: Config, listen: Address | None, advertise: Address | None, count: int) -> Config:
-    if not config.nodes:
-        first = listening.listener(listen or DEFAULT_LISTEN, advertise)
-        return config.with_nodes(listening.in_a_row(first, count))
-    if listen is not None or advertise is not None:
-        raise ConfigError(
-            f"{config.source} says in nodes where to listen; leave --listen and --advertise out"
-        )
-    if count > 1:
-        raise ConfigError(
-            f"{config.source} lists the nodes; leave --workers out and run `kov serve {config.source} "
-            "--node-id ID` for each of them"
-        )
-    return config
+def set_up_logging(level: str, form: LogFormat = LogFormat.TEXT, *, node_id: int | None = None) -> None:
+    """To stderr. `node_id`: of one of several processes that log to the same place."""
+    log_lines.set_up(level, sys.stderr, form, node_id=node_id)
 
 
 def _place(file: Path | None, data: Path | None) -> tuple[Config, Path | None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from kov.address import Address
-from kov.config import Listener, NodeConfig
+from kov.address import Address, NamedAddress
+from kov.config import DEFAULT_LISTEN, DEFAULT_LISTENER_NAME, Listener, NodeConfig
 from kov.errors import CannotStart, ConfigError
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,21 @@ def bind(node: NodeConfig) -> dict[str, socket.socket]:
             opened.close()
         raise
     return bound
+
+
+def bind_http(address: Address | None) -> socket.socket | None:
+    """The same for the HTTP server, if there is to be one."""
+    return None if address is None else _bind(address)
+
+
+def urls(bound: Sequence[socket.socket | None]) -> list[str]:
+    """Where those HTTP servers are looked at, from this host at least."""
+    found = [Address(*each.getsockname()[:2]) for each in bound if each is not None]
+    return [f"http://{Address(_own(each), each.port)}" for each in found]
+
+
+def _own(address: Address) -> str:
+    return "localhost" if address.unspecified else address.host
 
 
 def advertised(node: NodeConfig, bound: Mapping[str, socket.socket]) -> NodeConfig:
@@ -56,18 +71,69 @@ def listener(listen: Address, advertise: Address | None) -> Listener:
     return Listener(bind=listen, advertise=advertise or listen)
 
 
-def in_a_row(first: Listener, count: int) -> list[Listener]:
-    """One for each of `count` nodes on this host, on ports that follow each other; a port 0 stays 0."""
+def listeners(listen: Sequence[NamedAddress], advertise: Sequence[NamedAddress]) -> dict[str, Listener]:
+    """For the command line, by name; the one without a name is the default one. Raises ConfigError."""
+    bound = _by_name(listen, "--listen") or {DEFAULT_LISTENER_NAME: DEFAULT_LISTEN}
+    told = _by_name(advertise, "--advertise")
+    for name in told:
+        if name not in bound:
+            known = ", ".join(bound)
+            raise ConfigError(
+                f"--advertise {name}={told[name]}: there is no listener {name}, only {known}; "
+                f"write --advertise {known}=HOST:PORT, or add --listen {name}=HOST:PORT"
+            )
+    return {name: listener(address, told.get(name)) for name, address in bound.items()}
 
-    def shifted(address: Address, by: int) -> Address:
-        return Address(address.host, address.port + by if address.port else 0)
 
-    last = max(first.bind.port, first.advertise.port) + count - 1
+def _by_name(given: Sequence[NamedAddress], option: str) -> dict[str, Address]:
+    found: dict[str, Address] = {}
+    for each in given:
+        name = each.name or DEFAULT_LISTENER_NAME
+        if name in found:
+            raise ConfigError(
+                f"{option} {each}: listener {name} is at {found[name]} already; "
+                f"give each listener a name of its own, for example {option} external={each.address}"
+            )
+        found[name] = each.address
+    return found
+
+
+def in_a_row(first: Mapping[str, Listener], count: int) -> list[dict[str, Listener]]:
+    """Those of each of `count` nodes on this host, on ports that follow each other; a port 0 stays 0."""
+    last = max(max(each.bind.port, each.advertise.port) for each in first.values()) + count - 1
     if last > _LAST_PORT:
         raise ConfigError(f"{count} workers need ports up to {last}; choose a lower first one with --listen")
-    return [
-        Listener(bind=shifted(first.bind, by), advertise=shifted(first.advertise, by)) for by in range(count)
+    nodes = [
+        {
+            name: Listener(bind=shifted(each.bind, by), advertise=shifted(each.advertise, by))
+            for name, each in first.items()
+        }
+        for by in range(count)
     ]
+    _refuse_overlap(nodes)
+    return nodes
+
+
+def _refuse_overlap(nodes: Sequence[Mapping[str, Listener]]) -> None:
+    used: set[int] = set()
+    for each in (each for node in nodes for each in node.values()):
+        if each.bind.port in used:
+            raise ConfigError(
+                f"port {each.bind.port} would be listened on twice; give --listen ports further apart"
+            )
+        used |= {each.bind.port} - {0}
+
+
+def first_of(http: Address | None, count: int) -> Address | None:
+    """`http` itself, if there are ports for the HTTP servers of `count` nodes. Raises ConfigError."""
+    if http is not None and http.port + count - 1 > _LAST_PORT:
+        raise ConfigError(f"{count} workers need ports above {http.port}; choose a lower one with --http")
+    return http
+
+
+def shifted(address: Address, by: int) -> Address:
+    """The address of the node that comes `by` after the first one on this host."""
+    return Address(address.host, address.port + by if address.port else 0)
 
 
 def refusal(address: Address, error: OSError) -> CannotStart:

@@ -1,7 +1,7 @@
 """One connected client: frame to request to handler to frame.
 
-Peers share nothing but the byte budget and the registry, `Peers`. What goes wrong on a connection is logged
-once per connection and reason, and not more often than every few seconds for all of them together.
+Peers share nothing but what is in the registry, `Peers`. What goes wrong on a connection is logged once per
+connection and reason, and not more often than every few seconds for all of them together.
 """
 
 from __future__ import annotations
@@ -9,29 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from kov.budget import Budget
-from kov.deadlines import Deadlines
+from kio.schema.errors import ErrorCode
+
+from kov.answer_errors import counter_of
+from kov.counting import ApiCounts
 from kov.errors import ProtocolError
 from kov.handlers import APIS, Api, Context, Pending, unsupported_version
-from kov.memory import FreedMemory
+from kov.handlers.api_versions import ApiVersionsRequest, called
+from kov.peers import ClientView, Peers
+from kov.slow_requests import About, InRequest, may_wait_s
 from kov.wire import messages
-from kov.wire.admission import Admission
 from kov.wire.client import Reply
 from kov.wire.connection import Connection
 from kov.wire.frames import Frame
-from kov.wire.limits import Limits
 from kov.wire.messages import Head
 
 if TYPE_CHECKING:
     from kov.broker import Broker
 
 _log: Final = logging.getLogger(__name__)
-_QUIET_S: Final = 5.0
-_SWEEPS: Final = 20  # in the time that a connection may be idle
-_SWEEP_S: Final = (0.01, 5.0)  # but no oftener and no more seldom than this
+_numbers: Final = count(1)  # of connections, in this process
 
 
 class Peer:
@@ -42,7 +43,9 @@ class Peer:
         self._listener = listener
         self._peers = peers
         self._client_id: str | None = None
+        self._software = self._software_version = ""
         self._connection: Connection | None = None
+        self._requests = 0
 
     def __repr__(self) -> str:
         remote = self._connection.remote if self._connection else "?"
@@ -50,7 +53,8 @@ class Peer:
 
     def opened(self, connection: Connection) -> None:
         self._connection = connection
-        if self._peers.add(connection):
+        self._number, self._since = next(_numbers), time.time()
+        if self._peers.add(connection, self):
             _log.debug("%r connected", self)
 
     def lost(self) -> None:
@@ -64,13 +68,19 @@ class Peer:
     def answer(self, frame: Frame) -> Reply:
         """Takes one request; its place is taken when this returns. Raises `ProtocolError`."""
         head = messages.read_head(frame)
+        arrived = time.perf_counter()
         api = APIS.get(head.api_key)
         if api is None:
             raise ProtocolError(f"there is no API with the key {head.api_key} here")
+        self._requests += 1
+        counts = self._peers.requests[head.api_key]
+        counts.taken(head.api_version, len(frame))
         if head.api_version not in api.versions:
-            return _other_version(api, head)
+            return _other_version(api, head, counts)
         request = _decode(api, head, frame)
         self._client_id = request.client_id
+        if isinstance(request.body, ApiVersionsRequest):
+            self._software, self._software_version = called(request.body)
         context = Context(
             broker=self._broker,
             api_key=head.api_key,
@@ -82,13 +92,50 @@ class Peer:
             deadlines=self._peers.deadlines,
         )
         try:
-            return _Answer(self, api, head, api.handle(context, request.body))
+            return _Answer(self, api, head, request.body, api.handle(context, request.body), counts, arrived)
         except Exception as error:  # A defect of ours ends this connection, not the server.
             raise self.defect(api, head, error) from error
 
+    @property
+    def slow_s(self) -> float:
+        return self._peers.slow_s
+
+    def slow(self, api: Api, head: Head, request: object, taken_s: float, turn_s: float) -> None:
+        """A request took longer than is usual: said, unless it waited because it was to wait."""
+        if taken_s - may_wait_s(request) > self.slow_s:
+            self._peers.slow.say(
+                "slow: %s took %.2f s, %.2f s of it behind earlier requests: %s",
+                InRequest(self, api, head),
+                taken_s,
+                turn_s,
+                About(request),
+            )
+
+    def view(self) -> ClientView:
+        assert self._connection is not None, "who is registered has a connection"
+        in_progress, held_bytes = self._connection.held
+        return ClientView(
+            number=self._number,
+            remote=self._connection.remote,
+            listener=self._listener,
+            client_id=self._client_id,
+            software=self._software,
+            software_version=self._software_version,
+            since=self._since,
+            requests=self._requests,
+            in_progress=in_progress,
+            held_bytes=held_bytes,
+        )
+
+    @property
+    def log_fields(self) -> Mapping[str, object]:
+        remote = self._connection.remote if self._connection else None
+        fields = {"remote": remote, "client_id": self._client_id, "listener": self._listener}
+        return fields if self._connection is None else {"connection": self._number, **fields}
+
     def defect(self, api: Api, head: Head, error: Exception) -> ProtocolError:
         """Logs an error that no client may cause, and says how to go on: by hanging up."""
-        _log.error("%r: %s v%d failed", self, api.name, head.api_version, exc_info=error)
+        _log.error("%r failed", InRequest(self, api, head), exc_info=error)
         return ProtocolError(f"{api.name} v{head.api_version} failed unexpectedly")
 
 
@@ -99,7 +146,9 @@ def _decode(api: Api, head: Head, frame: Frame) -> messages.Request[object]:
         raise ProtocolError(f"a damaged {api.name} request, v{head.api_version}: {error}") from error
 
 
-def _other_version(api: Api, head: Head) -> Reply:
+def _other_version(api: Api, head: Head, counts: ApiCounts) -> Reply:
+    code = ErrorCode.unsupported_version
+    counts.errors[code] = counts.errors.get(code, 0) + 1
     answer = unsupported_version(head.api_key)
     if answer is None:
         raise ProtocolError(f"{api.name} v{head.api_version} is not served")
@@ -111,15 +160,27 @@ async def _in_version_0(head: Head, answer: object) -> Sequence[bytes]:
 
 
 class _Answer:
-    """A handler's answer on its way to bytes."""
+    """A handler's answer on its way to bytes. `arrived`: when the request was there, by `perf_counter`."""
 
-    __slots__ = ("_api", "_head", "_peer", "_pending")
+    __slots__ = ("_api", "_arrived", "_counts", "_head", "_peer", "_pending", "_request")
 
-    def __init__(self, peer: Peer, api: Api, head: Head, pending: Pending[object]) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        api: Api,
+        head: Head,
+        request: object,
+        pending: Pending[object],
+        counts: ApiCounts,
+        arrived: float,
+    ) -> None:
         self._peer = peer
         self._api = api
         self._head = head
+        self._request = request
         self._pending = pending
+        self._counts = counts
+        self._arrived = arrived
 
     def __await__(self) -> Generator[object, None, Sequence[bytes] | None]:
         return self._encoded().__await__()
@@ -129,105 +190,25 @@ class _Answer:
 
     async def _encoded(self) -> Sequence[bytes] | None:
         api, head = self._api, self._head
+        turn = time.perf_counter()
         try:
             answer = await self._pending
-            return None if answer is None else messages.encode(head, answer)
+            pieces = None if answer is None else messages.encode(head, answer)
         except ProtocolError:
             raise
         except Exception as error:  # A defect of ours ends this connection, not the server.
             raise self._peer.defect(api, head, error) from error
+        self._count(answer, pieces, turn)
+        return pieces
 
-
-class Peers:
-    """All connections of a server, over all its listeners, and the bytes they may hold together."""
-
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
-        self.budget = Budget(self.limits.max_total_bytes, reserve=self.limits.max_request_bytes)
-        self.deadlines = Deadlines()
-        self._freed = FreedMemory()
-        self._connections: set[Connection] = set()
-        self._admission = Admission(self.limits.max_connections, self.limits.max_connections_per_host)
-        self._sweep: asyncio.TimerHandle | None = None
-        self._closing = False
-        self._complained = float("-inf")
-        self._unsaid = 0
-
-    def __len__(self) -> int:
-        return len(self._connections)
-
-    def add(self, connection: Connection) -> bool:
-        """False: there are too many, and this one is hung up."""
-        if refusal := self._admission.refusal(connection.host):
-            self.complain("%s: refusing the connection: %s", connection.remote, refusal)
-            connection.abort()
-            return False
-        self._admission.enter(connection.host)
-        self._connections.add(connection)
-        if self._closing:
-            connection.finish()
-        elif self._sweep is None:
-            self._sweep_later()
-        return True
-
-    def remove(self, connection: Connection) -> None:
-        if connection in self._connections:
-            self._connections.remove(connection)
-            self._admission.leave(connection.host)
-
-    def _sweep_later(self) -> None:
-        least_s, most_s = _SWEEP_S
-        delay_s = min(max(self.limits.max_idle_s / _SWEEPS, least_s), most_s)
-        self._sweep = asyncio.get_running_loop().call_later(delay_s, self._end_idle)
-
-    def _end_idle(self) -> None:
-        """One pass over all connections, every few seconds while there are any."""
-        self._sweep = None
-        for connection in list(self._connections):
-            if connection.end_if_idle():
-                _log.debug("%r was idle for too long", connection)
-        if self._freed.give_back():
-            _log.debug("memory was given back")
-        if self._connections and not self._closing:
-            self._sweep_later()
-
-    def complain(self, text: str, *values: object) -> None:
-        """A warning about a client. While many come, most are counted and not written."""
-        now = time.monotonic()
-        if now - self._complained < _QUIET_S:
-            self._unsaid += 1
-            _log.debug(text, *values)
-            return
-        _log.warning(text + (f" ({self._unsaid} more like this)" if self._unsaid else ""), *values)
-        self._complained, self._unsaid = now, 0
-
-    async def close(self, drain_timeout_s: float) -> None:
-        """Reads no more, answers what is under way, and closes all connections. Fetches wait no longer.
-
-        What isn't answered within `drain_timeout_s` is cut off. Call it when the listeners accept no more;
-        a connection that comes nevertheless is closed at once. Idempotent. When cancelled, the
-        connections go on draining.
-        """
-        self._closing = True
-        if self._sweep is not None:
-            self._sweep.cancel()
-        connections = list(self._connections)
-        for connection in connections:
-            connection.finish()
-        self.deadlines.end_all()
-        closed = [asyncio.ensure_future(connection.wait_closed()) for connection in connections]
-        if not closed:
-            return
-        try:
-            _, late = await asyncio.wait(closed, timeout=drain_timeout_s)
-            if late:
-                _log.warning("%d connections were cut off with answers under way", len(late))
-            for connection in connections:
-                connection.abort()
-            await asyncio.gather(*closed)
-        finally:
-            for waiting in closed:
-                waiting.cancel()
+    def _count(self, answer: object, pieces: Sequence[bytes] | None, turn: float) -> None:
+        now = time.perf_counter()
+        taken_s = now - self._arrived
+        self._counts.answered(taken_s, sum(map(len, pieces)) if pieces is not None else 0)
+        if answer is not None and (add := counter_of(type(answer))) is not None:
+            add(answer, self._counts.errors)
+        if taken_s > self._peer.slow_s:
+            self._peer.slow(self._api, self._head, self._request, taken_s, turn - self._arrived)
 
 
 def serve_connection_factory(

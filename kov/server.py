@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
-from kov import listening
+from kov import listening, reachability
+from kov.address import Address
 from kov.broker import Broker, Node
-from kov.broker_settings import broker_settings, wire_limits
+from kov.broker_settings import broker_settings, slow_s, wire_limits
 from kov.catalog import Catalog, CatalogError, Changer, Creator
 from kov.config import CatalogConfig, Config, NodeConfig, VarlogConfig
 from kov.embedded import EmbeddedStore
 from kov.embedded_cluster import cluster_in
-from kov.errors import CannotStart, ConfigError
+from kov.errors import CannotStart
+from kov.observe.node import ObservedNode
 from kov.partition.identity import WriterIdentity
 from kov.partition.table import PartitionTable
 from kov.partition.unsealing import Unsealer
-from kov.peer import Peers, serve_connection_factory
+from kov.peer import serve_connection_factory
+from kov.peers import Peers
+from kov.reload.served import ServedTopics, refuse_doubly_named, say_what_is_missing
 from kov.topic_admin import Changeable, TopicAdmin
 from kov.topic_table import Topics
 from varlog_client import Log
@@ -39,7 +43,8 @@ _BACKLOG: Final = 1024
 class Server:
     """One node. `sockets`, one per listener of the node, are bound already; `close` closes them.
 
-    `store` is the embedded one, spawned already, where the configuration names no cluster.
+    `store` is the embedded one, spawned already, where the configuration names no cluster. `http`: a bound
+    socket for the HTTP server; that one answers from the start on, so that probes see what is missing.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Server:
         sockets: Mapping[str, socket.socket],
         *,
         store: EmbeddedStore | None = None,
+        http: socket.socket | None = None,
         open_timeout_s: float = 15.0,
     ) -> None:
         self._config = config
@@ -55,7 +61,10 @@ class Server:
         self._store = store
         self._open_timeout_s = open_timeout_s
         self._node = listening.advertised(config.node, sockets)
-        self._peers = Peers(wire_limits(config.limits))
+        self._peers = Peers(wire_limits(config.limits), slow_s=slow_s(config))
+        self._http = http
+        self._observed = ObservedNode(config=config, peers=self._peers)
+        self._served: ServedTopics | None = None
         self._rooms = AsyncExitStack()
 
     @property
@@ -68,13 +77,16 @@ class Server:
         try:
             for opened in self._sockets.values():
                 self._rooms.callback(opened.close)
+            await self._open_http()
             varlog, catalog = await self._find_cluster()
             log = await self._open_log(varlog)
             topics, known = await self._open_topics(log, catalog)
             partitions = self._open_partitions(log, varlog)
             topics.watch_with(partitions.keep_up_with)
+            self._served = ServedTopics(log, topics, known)
             admin = self._open_admin(log, varlog, topics, known, partitions)
-            await self._listen(self._make_broker(varlog.cluster_id, topics, partitions, admin))
+            self._observed.broker = broker = self._make_broker(varlog.cluster_id, topics, partitions, admin)
+            await self._listen(broker)
         except BaseException:
             await self.close()
             raise
@@ -85,6 +97,35 @@ class Server:
         Takes at most some 40 s when the log doesn't answer any more. What was acknowledged is stored anyway.
         """
         await self._rooms.aclose()
+
+    async def reconfigure(self, config: Config) -> None:
+        """Serves the topics of `config` from now on, see `ServedTopics.replace`. Raises ConfigError."""
+        assert self._served is not None, "it serves"
+        await self._served.replace(config)
+
+    async def _open_http(self) -> None:
+        if self._http is None:
+            return
+        # aiohttp is a good part of a start, for those who look in alone.
+        from kov.observe.http import HttpServer  # noqa: PLC0415
+        from kov.observe.loop_lag import LoopLag  # noqa: PLC0415
+        from kov.observe.pages import pages  # noqa: PLC0415
+        from kov.observe.status.troubles import Troubles  # noqa: PLC0415
+
+        lag = LoopLag()
+        lag.start()
+        self._rooms.callback(lag.stop)
+        troubles = Troubles()
+        troubles.watch()
+        self._rooms.callback(troubles.close)
+        server = HttpServer(pages(self._observed, lag, troubles))
+        self._rooms.callback(self._http.close)
+        self._rooms.push_async_callback(server.close)
+        try:
+            await server.start(self._http)
+        except OSError as error:  # somebody bound it when we had, and listened first
+            host, port = self._http.getsockname()[:2]
+            raise listening.refusal(Address(host, port), error) from None
 
     async def _find_cluster(self) -> tuple[VarlogConfig, CatalogConfig | None]:
         if self._config.varlog is not None:
@@ -105,21 +146,9 @@ class Server:
                 f"start it, or correct varlog.metadata_repositories in {self._config.source}"
             ) from error
         self._rooms.push_async_callback(log.close)
-        self._say_what_is_missing(log)
+        self._observed.log = log
+        say_what_is_missing(self._config, log)
         return log
-
-    def _say_what_is_missing(self, log: Log) -> None:
-        """Topics that can't be produced to are no reason to refuse the others."""
-        known = log.metadata.log_streams
-        for topic in self._config.topics:
-            missing = [str(each) for each in topic.log_streams if each not in known]
-            if missing:
-                _log.warning(
-                    "topics.%s: the cluster has no log stream %s; `kov check %s` says what to do",
-                    topic.name,
-                    ", ".join(missing),
-                    self._config.source,
-                )
 
     async def _open_topics(self, log: Log, place: CatalogConfig | None) -> tuple[Topics, Catalog | None]:
         topics = Topics(self._config.topics)
@@ -131,16 +160,9 @@ class Server:
             await catalog.open(timeout_s=_CATALOG_TIMEOUT_S)
         except CatalogError as error:
             raise CannotStart(str(error)) from error
-        self._refuse_doubly_named(topics.doubly_named(catalog.topics))
+        refuse_doubly_named(self._config, catalog)
         topics.replace_cataloged(catalog.topics)
         return topics, catalog
-
-    def _refuse_doubly_named(self, names: Sequence[str]) -> None:
-        if names:
-            raise ConfigError(
-                f"{self._config.source}: topics.{names[0]}: the catalog has a topic of this name too; "
-                "take it out of the file, or give it another name there"
-            )
 
     def _open_partitions(self, log: Log, varlog: VarlogConfig) -> PartitionTable:
         writer = WriterIdentity(node_id=self._node.node_id, addresses=self.bootstrap_servers)
@@ -154,6 +176,7 @@ class Server:
             memory=self._peers.budget,
         )
         self._rooms.push_async_callback(partitions.close, _PARTITIONS_TIMEOUT_S)
+        self._observed.partitions = partitions
         return partitions
 
     @property
@@ -172,7 +195,7 @@ class Server:
         admin = TopicAdmin(
             topics,
             source=self._config.source,
-            catalog=self._changeable(varlog, catalog, partitions),
+            catalog=self._changeable(varlog, topics, catalog, partitions),
             why_not=self._why_topics_stay(catalog),
             default_partitions=self._config.auto_create.partitions,
             max_replicas=lambda: len(log.metadata.storage_nodes),
@@ -185,12 +208,11 @@ class Server:
         return admin
 
     def _changeable(
-        self, varlog: VarlogConfig, catalog: Catalog | None, partitions: PartitionTable
+        self, varlog: VarlogConfig, topics: Topics, catalog: Catalog | None, partitions: PartitionTable
     ) -> Changeable | None:
         if catalog is None or varlog.admin is None:
             return None
-        kept = {topic.topic_id for topic in self._config.topics}
-        changer = Changer(catalog, fence=partitions.fence_off, kept=kept)
+        changer = Changer(catalog, fence=partitions.fence_off, kept=topics.mapped_ids)
         creator = Creator(catalog, varlog.admin)
         return Changeable(catalog=catalog, changer=changer, creator=creator, admin=varlog.admin)
 
@@ -224,6 +246,10 @@ class Server:
             except OSError as error:  # somebody bound it when we had, and listened first
                 raise listening.refusal(self._node.listeners[name].bind, error) from None
             self._rooms.callback(listener.close)
+        checking = asyncio.create_task(reachability.warn_of_unreachable(self._node), name="reachability")
+        self._rooms.push_async_callback(reachability.ended, checking)
+        self._observed.listening = True
+        self._rooms.callback(self._observed.stop)
 
 
 def _as_seen(node: NodeConfig, listener: str) -> Node:

@@ -11,6 +11,7 @@ from uuid import UUID
 from kov.catalog import CatalogError, CreationFailed
 from kov.topics import Topic, invalid_name
 from varlog_client.errors import VarlogError
+from varlog_client.types import TopicId
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ class Topics:
     def __init__(self, mapped: Iterable[Topic] = ()) -> None:
         self._mapped = {topic.name: topic for topic in mapped}
         self._create: Create | None = None
+        self._cataloged: Sequence[Topic] = ()
         self._by_name = dict(self._mapped)
         self._by_uuid = {topic.uuid: topic for topic in self._mapped.values()}
         self._sorted: tuple[Topic, ...] | None = None
@@ -70,12 +72,24 @@ class Topics:
 
     def replace_cataloged(self, cataloged: Iterable[Topic]) -> None:
         """The catalog's topics are these now. A name that the mapping file uses too stays the file's."""
-        topics = list(cataloged)
-        if names := self.doubly_named(topics):
+        self._cataloged = tuple(cataloged)
+        if names := self.doubly_named(self._cataloged):
             _log.error(
                 "named in the mapping file and in the catalog, the file's are served: %s", ", ".join(names)
             )
-        self._by_name = {topic.name: topic for topic in topics} | self._mapped
+        self._changed()
+
+    def replace_mapped(self, mapped: Iterable[Topic]) -> None:
+        """The mapping file's topics are these now; names of its own, not the catalog's."""
+        self._mapped = {topic.name: topic for topic in mapped}
+        self._changed()
+
+    def mapped_ids(self) -> set[TopicId]:
+        """The Varlog topics that the mapping file names."""
+        return {topic.topic_id for topic in self._mapped.values()}
+
+    def _changed(self) -> None:
+        self._by_name = {topic.name: topic for topic in self._cataloged} | self._mapped
         self._by_uuid = {topic.uuid: topic for topic in self._by_name.values()}
         self._sorted = None
         if self._watch is not None:

@@ -7,8 +7,7 @@ output that it serves. It ends by SIGTERM, or when its standard input does.
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
+import signal
 import socket
 import sys
 
@@ -17,23 +16,20 @@ import uvloop
 from kov import process
 from kov.commands import refused, set_up_logging
 from kov.errors import ConfigError
+from kov.told import Told
 from kov.workers import READY, Order
 
 
-async def serve(order: Order) -> None:
+async def serve(order: Order, told: Told) -> None:
     """Raises ConfigError."""
     stopping = process.stop_on_signals()
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _parent_is_gone, stopping)
     from kov.server import Server  # noqa: PLC0415 - a good part of the start
 
     sockets = {name: socket.socket(fileno=number) for name, number in order.descriptors.items()}
-    await process.run(Server(order.config, sockets), stopping, _say_so)
-
-
-def _parent_is_gone(stopping: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stopping.set()
+    http = None if order.http is None else socket.socket(fileno=order.http)
+    server = Server(order.config, sockets, http=http)
+    told.follow(server.reconfigure, stopping)
+    await process.run(server, stopping, _say_so, told)
 
 
 def _say_so() -> None:
@@ -42,11 +38,16 @@ def _say_so() -> None:
 
 
 def main() -> int:
-    order = pickle.load(sys.stdin.buffer)  # noqa: S301 - it comes from the process that started this one
-    set_up_logging(order.log_level, of=f"node {order.config.node_id}")
+    # The mapping file is read by the process that started this one.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    told = Told(sys.stdin.fileno())
+    order = told.order()
+    if order is None:
+        return 1
+    set_up_logging(order.logged.level, order.logged.form, node_id=order.config.node_id)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(order))
+            runner.run(serve(order, told))
     except ConfigError as error:
         return refused(error)
     return 0

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import pickle
 import socket
+import struct
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -23,10 +24,13 @@ from kov import listening, process
 from kov.config import Config, NodeConfig
 from kov.embedded import EmbeddedStore
 from kov.errors import CannotStart
+from kov.log_lines import Logged
+from kov.reload.reloader import MappingFile, Reloader
 
 _log = logging.getLogger(__name__)
 
 READY: Final = b"ready\n"
+LENGTH: Final = struct.Struct(">I")
 
 _READY_TIMEOUT_S: Final = 90.0
 _STOP_TIMEOUT_S: Final = 60.0  # a server may take some 40 s
@@ -37,31 +41,53 @@ _SETTLED_AFTER_S: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a node's process is told, pickled, on its standard input."""
+    """What a node's process is told first on its standard input; then there come configurations."""
 
     config: Config
     descriptors: Mapping[str, int]
     """By listener: bound sockets that it inherits."""
-    log_level: str
+    http: int | None
+    """The same for its HTTP server, if it is to have one."""
+    logged: Logged
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        return (*self.descriptors.values(), *(() if self.http is None else (self.http,)))
 
 
-async def serve(config: Config, data: Path | None, *, log_level: str) -> None:
+def framed(message: Order | Config) -> bytes:
+    """As it is told to a node: its length, then itself, pickled."""
+    content = pickle.dumps(message)
+    return LENGTH.pack(len(content)) + content
+
+
+async def serve(
+    config: Config, data: Path | None, file: MappingFile | None = None, *, logged: Logged
+) -> None:
     """Serve all nodes of `config` until SIGTERM or SIGINT, as `process.serve` does for one.
 
     Raises ConfigError, CannotStart where a node can't start; then none is left running.
     """
     stopping = process.stop_on_signals()
+    reloader = None if file is None else Reloader(file, lambda wanted: _reconfigure(workers, wanted))
+    process.reload_on_hangup(reloader, stopping)
     async with AsyncExitStack() as rooms:
         sockets = {node.node_id: _bind(node, rooms) for node in config.nodes}
+        http = [_bind_http(config, by, rooms) for by, _ in enumerate(config.nodes)]
         if data is not None:
             config = await _with_store(config, data, rooms)
         nodes = tuple(listening.advertised(node, sockets[node.node_id]) for node in config.nodes)
+        config = replace(config, nodes=nodes)
         workers = [
-            _worker(replace(config, nodes=nodes), node, sockets[node.node_id], log_level) for node in nodes
+            _worker(config, node, sockets[node.node_id], seen, logged)
+            for node, seen in zip(nodes, http, strict=True)
         ]
         rooms.push_async_callback(_close, workers)
         if await process.done_before(stopping, _start(workers)):
-            process.announce(_bootstrap_servers(nodes), process.place(config, data))
+            process.announce(_bootstrap_servers(nodes), process.place(config, data), listening.urls(http))
+            if reloader is not None:
+                rooms.push_async_callback(reloader.close)
+                reloader.start()
             await stopping.wait()
             _log.info("stopping")
 
@@ -70,6 +96,14 @@ def _bind(node: NodeConfig, rooms: AsyncExitStack) -> dict[str, socket.socket]:
     bound = listening.bind(node)
     for each in bound.values():
         rooms.callback(each.close)
+    return bound
+
+
+def _bind_http(config: Config, by: int, rooms: AsyncExitStack) -> socket.socket | None:
+    """Each node has a port of its own, so that what is seen there is one process."""
+    bound = listening.bind_http(config.http and listening.shifted(config.http, by))
+    if bound is not None:
+        rooms.callback(bound.close)
     return bound
 
 
@@ -84,11 +118,18 @@ async def _with_store(config: Config, data: Path, rooms: AsyncExitStack) -> Conf
     return config.with_store(varlog, catalog, store.directory)
 
 
-def _worker(config: Config, node: NodeConfig, bound: Mapping[str, socket.socket], log_level: str) -> Worker:
+def _worker(
+    config: Config,
+    node: NodeConfig,
+    bound: Mapping[str, socket.socket],
+    http: socket.socket | None,
+    logged: Logged,
+) -> Worker:
     order = Order(
         config=replace(config, node_id=node.node_id),
         descriptors={name: each.fileno() for name, each in bound.items()},
-        log_level=log_level,
+        http=None if http is None else http.fileno(),
+        logged=logged,
     )
     return Worker(order)
 
@@ -107,6 +148,11 @@ async def _start(workers: Sequence[Worker]) -> None:
                 group.create_task(worker.start())
     except* CannotStart as several:
         raise several.exceptions[0] from None
+
+
+async def _reconfigure(workers: Sequence[Worker], wanted: Config) -> None:
+    for worker in workers:
+        worker.reconfigure(wanted)
 
 
 async def _close(workers: Sequence[Worker]) -> None:
@@ -130,6 +176,14 @@ class Worker:
         """Returns when it serves. Raises CannotStart; what was wrong it has said itself."""
         await self._start()
         self._watcher = asyncio.create_task(self._watch(), name=f"{self.name} watcher")
+
+    def reconfigure(self, wanted: Config) -> None:
+        """Tells it, and whoever is started again in its place, to serve the topics of `wanted`."""
+        config = replace(self._order.config, topics=wanted.topics)
+        self._order = replace(self._order, config=config)
+        running = self._process
+        if running is not None and running.stdin is not None and running.returncode is None:
+            running.stdin.write(framed(config))
 
     async def close(self) -> None:
         """Ask it to end, kill it if it takes longer than 60 s. Idempotent."""
@@ -156,12 +210,12 @@ class Worker:
             *(sys.executable, "-m", "kov.worker"),
             stdin=PIPE,
             stdout=PIPE,
-            pass_fds=tuple(self._order.descriptors.values()),
+            pass_fds=self._order.inherited,
             start_new_session=True,  # Ctrl-C in a terminal is for this process, which then ends that one
         )
         assert running.stdin is not None
         assert running.stdout is not None
-        running.stdin.write(pickle.dumps(self._order))
+        running.stdin.write(framed(self._order))
         try:
             async with asyncio.timeout(_READY_TIMEOUT_S):
                 said = await running.stdout.readline()

@@ -15,6 +15,7 @@ from varlog_client.admin_types import (
 )
 from varlog_client.appender import Callback, LogStreamAppender
 from varlog_client.batches import Payload
+from varlog_client.counts import LogCounts
 from varlog_client.errors import (
     AlreadyExists,
     AppenderClosed,
@@ -95,6 +96,7 @@ __all__ = [
     "Internal",
     "InvalidArgument",
     "Log",
+    "LogCounts",
     "LogEntry",
     "LogStream",
     "LogStreamAppender",

@@ -11,6 +11,7 @@ from varlog_client.appender import Callback, LogStreamAppender
 from varlog_client.appends import Appends
 from varlog_client.batches import Payload
 from varlog_client.channels import Channels
+from varlog_client.counts import LogCounts
 from varlog_client.denied import Denied
 from varlog_client.errors import AppenderClosed, Closed
 from varlog_client.metadata import Metadata
@@ -92,8 +93,26 @@ class Log:
         """The newest view; a refresh replaces it whole."""
         return self._metadata.view
 
+    @property
+    def counts(self) -> LogCounts:
+        """What this log has opened, and how that ended."""
+        return self._metadata.counts
+
+    @property
+    def appenders(self) -> Collection[LogStreamAppender]:
+        """Those that are open now. A copy."""
+        return tuple(self._appenders)
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions are open now."""
+        return len(self._subscribers)
+
     async def refresh(self) -> ClusterMetadata:
-        """Reads the metadata anew, or joins the read that is under way. Raises `Unavailable`, `Closed`."""
+        """Reads the metadata, no older than this call; calls at the same time share a read.
+
+        Raises `Unavailable`, `Closed`.
+        """
         return await self._metadata.refresh()
 
     async def append(
@@ -185,6 +204,7 @@ class Log:
             on_end=self._appender_ended,
         )
         self._appenders.add(appender)
+        self._metadata.counts.appenders += 1
         return appender
 
     def subscribe_to(
@@ -216,6 +236,7 @@ class Log:
             on_end=self._subscribers.discard,
         )
         self._subscribers.add(subscriber)
+        self._metadata.counts.subscribers += 1
         return subscriber
 
     def subscribe(
@@ -246,6 +267,7 @@ class Log:
         )
         if begin < end:
             self._subscribers.add(subscriber)
+            self._metadata.counts.subscribers += 1
         return subscriber
 
     async def trim(self, topic_id: TopicId, last_glsn: GLSN) -> frozenset[StorageNodeId]:
@@ -291,6 +313,7 @@ class Log:
 
     def _appender_ended(self, appender: LogStreamAppender) -> None:
         self._appenders.discard(appender)
+        self._metadata.counts.appender_ended(appender.broken)
         if not isinstance(appender.broken, AppenderClosed):
             self._denied.add(appender.log_stream_id)
             self._metadata.refresh_soon()

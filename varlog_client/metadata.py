@@ -10,6 +10,7 @@ import grpc.aio
 
 from varlog_client import convert
 from varlog_client.channels import Channels
+from varlog_client.counts import LogCounts
 from varlog_client.errors import Closed, NotFound, Unavailable, VarlogError, from_rpc
 from varlog_client.pb import mrpb_pb2, mrpb_pb2_grpc
 from varlog_client.types import ClusterId, ClusterMetadata, LogStream, LogStreamId, StorageNodeId, TopicId
@@ -26,6 +27,7 @@ class Metadata:
         self, cluster_id: ClusterId, seeds: Sequence[str], channels: Channels, *, call_timeout_s: float
     ) -> None:
         self.view = ClusterMetadata(version=0)
+        self.counts = LogCounts()
         self._cluster_id = cluster_id
         self._seeds = tuple(seeds)
         self._endpoints: tuple[str, ...] = ()
@@ -33,6 +35,8 @@ class Metadata:
         self._channels = channels
         self._call_timeout_s = call_timeout_s
         self._fetching: asyncio.Task[ClusterMetadata] | None = None
+        self._asking = False  # the fetch may bring what was true before now
+        self._once_more = False
         self._periodic: asyncio.Task[None] | None = None
         self._failing = False
         self._closed = False
@@ -60,7 +64,12 @@ class Metadata:
         return Unavailable(f"cluster {self._cluster_id} was not reached within {timeout_s:g} s; {said}")
 
     async def refresh(self) -> ClusterMetadata:
-        """Fetches a new view, or joins the fetch that is under way. Raises `Unavailable` and `Closed`."""
+        """Fetches a view that is no older than this call; calls at the same time share a fetch.
+
+        One under way that has begun to ask is waited for, not joined. Raises `Unavailable` and `Closed`.
+        """
+        if self._asking and self._fetching is not None:
+            await asyncio.wait([self._fetching])
         fetching = self._fetch_soon()
         try:
             return await asyncio.shield(fetching)
@@ -70,8 +79,10 @@ class Metadata:
             raise
 
     def refresh_soon(self) -> None:
-        """Starts a refresh in the background, unless one is under way. A failure is logged, not raised."""
-        if not self._closed:
+        """Starts a refresh in the background, behind the one under way. A failure is logged, not raised."""
+        if self._asking:
+            self._once_more = True
+        elif not self._closed:
             self._fetch_soon().add_done_callback(self._note)
 
     def log_stream(self, topic_id: TopicId, log_stream_id: LogStreamId) -> LogStream:
@@ -111,8 +122,16 @@ class Metadata:
             raise Closed("the log was closed")
         if self._fetching is None or self._fetching.done():
             self._fetching = asyncio.create_task(self._fetch(), name="varlog metadata fetch")
-            self._fetching.add_done_callback(_seen)
+            self._fetching.add_done_callback(self._fetched)
         return self._fetching
+
+    def _fetched(self, fetching: asyncio.Task[ClusterMetadata]) -> None:
+        self._asking = False
+        if not fetching.cancelled():
+            fetching.exception()  # who waits for it gets the failure; nobody need wait
+        if self._once_more:
+            self._once_more = False
+            self.refresh_soon()
 
     async def _renew(self, interval_s: float) -> None:
         while True:
@@ -131,7 +150,10 @@ class Metadata:
             except VarlogError as error:
                 self._said[address] = str(error)
             else:
+                self.counts.refreshes += 1
+                self.counts.refreshed_at = asyncio.get_running_loop().time()
                 return self.view
+        self.counts.failed_refreshes += 1
         said = "; ".join(f"{address}: {self._said[address]}" for address in addresses)
         raise Unavailable(f"no metadata repository answered; {said}")
 
@@ -142,6 +164,7 @@ class Metadata:
                 mrpb_pb2.GetClusterInfoRequest(cluster_id=self._cluster_id), timeout=self._call_timeout_s
             )
             endpoints = self._members(info.cluster_info)
+            self._asking = True
             answer = await mrpb_pb2_grpc.MetadataRepositoryServiceStub(channel).GetMetadata(
                 mrpb_pb2.GetMetadataRequest(), timeout=self._call_timeout_s
             )
@@ -159,9 +182,3 @@ class Metadata:
         if not endpoints:
             raise Unavailable("the metadata repository names no member that could be asked")
         return endpoints
-
-
-def _seen(fetching: asyncio.Task[ClusterMetadata]) -> None:
-    """Who waits for it gets the failure; nobody need wait."""
-    if not fetching.cancelled():
-        fetching.exception()

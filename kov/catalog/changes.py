@@ -43,7 +43,7 @@ class Changer:
     """Changes the living topics of `catalog`.
 
     The verbs raise ChangeLost, ChangeInDoubt, CatalogError and VarlogError.
-    `kept` are Varlog topics that are never removed, whatever the catalog says: the mapping file's.
+    `kept` says which Varlog topics are never removed, whatever the catalog says: the mapping file's.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Changer:
         catalog: Catalog,
         *,
         fence: Fence,
-        kept: Collection[TopicId] = (),
+        kept: Callable[[], Collection[TopicId]] = frozenset,
         admin_timeout_s: float = 5.0,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._catalog = catalog
         self._fence = fence
-        self._kept = frozenset({*kept, catalog.topic_id})
+        self._kept = kept
         self._admin_timeout_s = admin_timeout_s
         self._now_ms = now_ms
 
@@ -144,7 +144,8 @@ class Changer:
         return all(self._catalog.fold.owner(each) == topic.uuid for each in log_streams)
 
     async def _remove(self, topic_id: TopicId, admin_address: str) -> None:
-        if topic_id in self._kept or any(each.topic_id == topic_id for each in self._catalog.fold.topics):
+        living = {topic.topic_id for topic in self._catalog.fold.topics}
+        if topic_id in {*self._kept(), self._catalog.topic_id} | living:
             return
         try:
             async with await Admin.connect(admin_address, timeout_s=self._admin_timeout_s) as admin:

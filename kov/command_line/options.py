@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kov.address import Address
+from kov.address import Address, NamedAddress
 
 
 class LogLevel(StrEnum):
@@ -22,6 +22,14 @@ def address(text: str | Address) -> Address:
     """Raises BadParameter, which typer shows. A default comes here as it is."""
     try:
         return text if isinstance(text, Address) else Address.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def named_address(text: str | NamedAddress) -> NamedAddress:
+    """The same for the address of a listener."""
+    try:
+        return text if isinstance(text, NamedAddress) else NamedAddress.parse(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 

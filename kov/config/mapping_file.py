@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import ValidationError
 
 from kov import topic_config
-from kov.config.problems import Problem, explain, listing
+from kov.address import Address
+from kov.config import environment as variables
+from kov.config.environment import Override
+from kov.config.problems import Located, Problem, explain, listing
 from kov.config.rules import broken_rules
 from kov.config.schema import File, ListenerSection, NodeEntry, TopicConfigSection, TopicSection
 from kov.config.values import (
@@ -19,8 +26,10 @@ from kov.config.values import (
     Listener,
     NodeConfig,
     VarlogConfig,
+    embedded_config,
 )
 from kov.config.yaml_file import Document, YamlError, parse
+from kov.config.yaml_file import Path as KeyPath
 from kov.errors import ConfigError
 from kov.topics import Origin, Topic, uuid_of_mapped
 from varlog_client.types import ClusterId, LogStreamId, TopicId
@@ -30,19 +39,81 @@ _EXAMPLE = (
 )
 
 
-def read(path: Path, *, node_id: int | None = None) -> Config:
+# Where a mapping needs a cluster and there is none, because only the embedded store is configured.
+_NO_CLUSTER = {"cluster_id": 1, "metadata_repositories": ["127.0.0.1:1"]}
+_OF_EMBEDDED = ("auto_create", "limits", "http", "log")
+_THE_ENVIRONMENT = "the environment"
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """The file and what the environment puts into it."""
+
+    source: str
+    document: Document
+    overrides: Sequence[Override] = ()
+
+    def place_of(self, path: KeyPath) -> tuple[int, str]:
+        """A place in the order of the file, and its name."""
+        for override in self.overrides:
+            if path[: len(override.variable.path)] == override.variable.path:
+                return 0, override.variable.name
+        line = self.document.line_of(path)
+        return line, f"{self.source}:{line}" if self.document.root is not None else self.source
+
+    def refusal(self, problems: list[Problem]) -> ConfigError:
+        return ConfigError(listing(Located(*self.place_of(each.path), each) for each in problems))
+
+
+def read(path: Path, *, node_id: int | None, environment: Mapping[str, str]) -> Config:
     """What `kov.config.load` promises."""
-    source = str(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{source}: the file can't be read: {error.strerror}") from None
+        raise ConfigError(f"{path}: the file can't be read: {error.strerror}") from None
+    return read_bytes(data, source=str(path), node_id=node_id, environment=environment)
+
+
+def read_bytes(data: bytes, *, source: str, node_id: int | None, environment: Mapping[str, str]) -> Config:
+    """The same for bytes that are at hand."""
+    try:
+        text = data.decode()
     except UnicodeDecodeError:
         raise ConfigError(f"{source}: this is not a text file in UTF-8; save it as UTF-8") from None
-    return read_text(text, source=source, node_id=node_id)
+    config = read_text(text, source=source, node_id=node_id, environment=environment)
+    return replace(config, digest=hashlib.sha256(data).digest())
 
 
-def read_text(text: str, *, source: str, node_id: int | None = None) -> Config:
+def from_environment(*, node_id: int | None, environment: Mapping[str, str]) -> Config:
+    """What `kov.config.from_environment` promises."""
+    overrides = variables.overrides(environment)
+    values: dict[object, object] = {}
+    variables.apply(values, overrides)
+    _override_node(values, node_id)
+    given = _Given(_THE_ENVIRONMENT, Document(values, None), overrides)
+    if "varlog" in values:
+        return _build(_validated(given), given)
+    for override in overrides:
+        if override.variable.path[0] not in (*_OF_EMBEDDED, "node"):
+            raise ConfigError(
+                f"{override.variable.name} is for a Varlog cluster, and none is named; give a mapping file, "
+                "or KOV_VARLOG__CLUSTER_ID and KOV_VARLOG__METADATA_REPOSITORIES"
+            )
+    return _embedded(given, values)
+
+
+def _embedded(given: _Given, values: dict[object, object]) -> Config:
+    creation = values.setdefault("auto_create", {})
+    assert isinstance(creation, dict)
+    creation.setdefault("enabled", True)
+    file = _modelled(replace(given, document=Document(values | {"varlog": _NO_CLUSTER}, None)))
+    config = embedded_config()
+    return replace(config, node_id=file.node.id, **_common(file))
+
+
+def read_text(
+    text: str, *, source: str, node_id: int | None = None, environment: Mapping[str, str] | None = None
+) -> Config:
     """The same for a text that is at hand; `source` names it in errors."""
     try:
         document = parse(text)
@@ -52,8 +123,11 @@ def read_text(text: str, *, source: str, node_id: int | None = None) -> Config:
     if not isinstance(document.value, dict):
         found = "is empty" if document.value is None else "holds no keys"
         raise ConfigError(f"{source}:1: the file {found}; {_EXAMPLE}")
+    overrides = variables.overrides(environment or {})
+    variables.apply(document.value, overrides)
     _override_node(document.value, node_id)
-    return _build(_validated(document, source), document, source)
+    given = _Given(source, document, overrides)
+    return _build(_validated(given), given)
 
 
 def _override_node(values: dict[object, object], node_id: int | None) -> None:
@@ -62,21 +136,21 @@ def _override_node(values: dict[object, object], node_id: int | None) -> None:
         values["node"] = {**(node or {}), "id": node_id}
 
 
-def _validated(document: Document, source: str) -> File:
+def _modelled(given: _Given) -> File:
     try:
-        file = File.model_validate(document.value)
+        return File.model_validate(given.document.value)
     except ValidationError as error:
-        raise _refusal(document, source, explain(error)) from None
+        raise given.refusal(explain(error)) from None
+
+
+def _validated(given: _Given) -> File:
+    file = _modelled(given)
     if problems := broken_rules(file):
-        raise _refusal(document, source, problems)
+        raise given.refusal(problems)
     return file
 
 
-def _refusal(document: Document, source: str, problems: list[Problem]) -> ConfigError:
-    return ConfigError(listing(source, ((document.line_of(each.path), each) for each in problems)))
-
-
-def _build(file: File, document: Document, source: str) -> Config:
+def _build(file: File, given: _Given) -> Config:
     varlog = VarlogConfig(
         cluster_id=ClusterId(file.varlog.cluster_id),
         metadata_repositories=tuple(file.varlog.metadata_repositories),
@@ -84,21 +158,37 @@ def _build(file: File, document: Document, source: str) -> Config:
         unseal=file.varlog.unseal,
     )
     return Config(
-        source=source,
+        source=given.source,
         node_id=file.node.id,
         nodes=tuple(_node(number, node) for number, node in sorted(file.nodes.items())),
         varlog=varlog,
         catalog=_catalog(file),
         topics=tuple(
-            _topic(varlog.cluster_id, name, topic, f"{source}:{document.line_of(('topics', name))}")
+            _topic(varlog.cluster_id, name, topic, given.place_of(("topics", name))[1])
             for name, topic in file.topics.items()
         ),
+        **_common(file),
+    )
+
+
+class _Common(TypedDict):
+    auto_create: AutoCreate
+    limits: ConnectionLimits
+    http: Address | None
+    slow_request_ms: int
+
+
+def _common(file: File) -> _Common:
+    """What an embedded store is configured with as well."""
+    return _Common(
         auto_create=AutoCreate(enabled=file.auto_create.enabled, partitions=file.auto_create.partitions),
         limits=ConnectionLimits(
             max_idle_ms=file.limits.max_idle_ms,
             max_connections=file.limits.max_connections,
             max_connections_per_ip=file.limits.max_connections_per_ip,
         ),
+        http=file.http.listen if file.http is not None else None,
+        slow_request_ms=file.log.slow_request_ms,
     )
 
 

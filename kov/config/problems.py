@@ -44,14 +44,21 @@ def explain(error: ValidationError) -> list[Problem]:
     return [_explain_one(details) for details in error.errors(include_url=False)]
 
 
-def listing(source: str, problems: Iterable[tuple[int, Problem]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A problem and where it stands: a place in the order of the file, and the place's name."""
+
+    order: int
+    place: str
+    problem: Problem
+
+
+def listing(problems: Iterable[Located]) -> str:
     """One line per problem, in the order of the file."""
     lines = []
-    for line, problem in sorted(problems, key=lambda each: each[0]):
-        where = render_path(problem.path)
-        lines.append(
-            f"{source}:{line}: {where}: {problem.text}" if where else f"{source}:{line}: {problem.text}"
-        )
+    for each in sorted(problems, key=lambda each: each.order):
+        where = render_path(each.problem.path)
+        lines.append(": ".join(part for part in (each.place, where, each.problem.text) if part))
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr
 
 from kov.address import Address
-from kov.config.values import DEFAULT_AUTO_PARTITIONS, DEFAULT_MAX_IDLE_MS, NO_BOUND
+from kov.config.values import DEFAULT_AUTO_PARTITIONS, DEFAULT_MAX_IDLE_MS, DEFAULT_SLOW_REQUEST_MS, NO_BOUND
 from kov.topic_config import (
     DEFAULT_MAX_MESSAGE_BYTES,
     DEFAULT_TIMESTAMP_AFTER_MAX_MS,
@@ -181,6 +181,19 @@ class LimitsSection(Section):
     )
 
 
+class HttpSection(Section):
+    listen: BindAddress = Field(
+        description="where metrics and probes are answered over HTTP, for example 127.0.0.1:9464"
+    )
+
+
+class LogSection(Section):
+    slow_request_ms: Annotated[int, Field(strict=True, ge=-1, le=_MAX_INT32)] = Field(
+        default=DEFAULT_SLOW_REQUEST_MS,
+        description="the milliseconds from which on a request is slow, for example 1000, or -1 for never",
+    )
+
+
 class File(Section):
     node: NodeSection = Field(
         default_factory=NodeSection, description="which node this is, for example {id: 1}"
@@ -205,6 +218,12 @@ class File(Section):
     limits: LimitsSection = Field(
         default_factory=LimitsSection,
         description="bounds on connections, for example {max.connections: 10000}",
+    )
+    http: HttpSection | None = Field(
+        default=None, description="the port for metrics and probes, for example {listen: 127.0.0.1:9464}"
+    )
+    log: LogSection = Field(
+        default_factory=LogSection, description="what is logged, for example {slow_request_ms: 1000}"
     )
 
 

@@ -15,6 +15,7 @@ DEFAULT_LISTEN: Final = Address("127.0.0.1", 9092)
 DEFAULT_LISTENER_NAME: Final = "default"
 DEFAULT_AUTO_PARTITIONS: Final = 4
 DEFAULT_MAX_IDLE_MS: Final = 600_000
+DEFAULT_SLOW_REQUEST_MS: Final = 1_000
 NO_BOUND: Final = 2**31 - 1
 
 
@@ -67,7 +68,9 @@ class Config:
     """`nodes` is empty where the file leaves them out: then there is one, and the command line says where.
 
     `varlog` is None for the embedded store, whose addresses are known only when it runs. `data` is the
-    directory of an embedded store that another process of ours runs.
+    directory of an embedded store that another process of ours runs. `http`: where probes, Prometheus
+    and people may look in, if anywhere. `slow_request_ms`: requests that take longer are said in the log; -1:
+    none. `digest` is of the file's bytes.
     """
 
     source: str
@@ -79,6 +82,9 @@ class Config:
     auto_create: AutoCreate = field(default_factory=AutoCreate)
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     data: Path | None = None
+    http: Address | None = None
+    slow_request_ms: int = DEFAULT_SLOW_REQUEST_MS
+    digest: bytes = field(default=b"", compare=False, repr=False)
 
     @property
     def node(self) -> NodeConfig:
@@ -86,13 +92,13 @@ class Config:
         return next(node for node in self.nodes if node.node_id == self.node_id)
 
     def with_one_node(self, listener: Listener) -> Config:
-        return self.with_nodes([listener])
+        return self.with_nodes([{DEFAULT_LISTENER_NAME: listener}])
 
-    def with_nodes(self, listeners: Sequence[Listener]) -> Config:
+    def with_nodes(self, listeners: Sequence[Mapping[str, Listener]]) -> Config:
         """A node for each, with ids from this one's on."""
         nodes = [
-            NodeConfig(node_id=node_id, listeners={DEFAULT_LISTENER_NAME: listener})
-            for node_id, listener in enumerate(listeners, self.node_id)
+            NodeConfig(node_id=node_id, listeners=each)
+            for node_id, each in enumerate(listeners, self.node_id)
         ]
         return replace(self, nodes=tuple(nodes))
 

@@ -21,13 +21,14 @@ from kio.schema.errors import ErrorCode
 from kov.handlers.base import Api, Context, api
 
 KEY: Final = 18
+_UNSAID: Final = "unknown"  # before v3
 _SOFTWARE: Final = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiVersionsRequest:
-    client_software_name: str = "unknown"
-    client_software_version: str = "unknown"
+    client_software_name: str = _UNSAID
+    client_software_version: str = _UNSAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,7 @@ def make(others: Sequence[Api]) -> Api:
     """The API that lists `others` and itself."""
 
     async def handle(_: Context, request: ApiVersionsRequest) -> ApiVersionsResponse:
-        names = (request.client_software_name, request.client_software_version)
-        if not all(_SOFTWARE.fullmatch(name) for name in names):
+        if not _are_names(request):
             return ApiVersionsResponse(error_code=ErrorCode.invalid_request, api_keys=())
         return ApiVersionsResponse(error_code=ErrorCode.none, api_keys=versions)
 
@@ -63,6 +63,18 @@ def make(others: Sequence[Api]) -> Api:
     )
     versions = listed([*others, itself])
     return itself
+
+
+def called(request: ApiVersionsRequest) -> tuple[str, str]:
+    """What the client calls its library, and that one's version; "" where it says nothing valid."""
+    if not _are_names(request) or request.client_software_name == _UNSAID:
+        return "", ""
+    return request.client_software_name, request.client_software_version
+
+
+def _are_names(request: ApiVersionsRequest) -> bool:
+    names = (request.client_software_name, request.client_software_version)
+    return all(_SOFTWARE.fullmatch(name) for name in names)
 
 
 def listed(apis: Sequence[Api]) -> tuple[ApiVersion, ...]:

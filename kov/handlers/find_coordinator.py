@@ -1,14 +1,13 @@
-"""FindCoordinator (key 10), v0-v6: who coordinates a group or a transactional id. Here, truthfully, nobody.
+"""FindCoordinator (key 10), v0-v6: who coordinates a group or a transactional id.
 
 v1 key type, error message · v3 flexible · v4 several keys · v5 none · v6 share groups.
 
 Why it is served at all: librdkafka takes a server that doesn't list it for one too old for the message
-format, even when it only produces. Groups and share groups get 30 (GROUP_AUTHORIZATION_FAILED), a
-transactional id 53 (`transactions.refusal`), any other key type 42, each with a text that says why.
+format, even when it only produces. Of a group the coordinator is the node that was asked, which refuses what
+a member then asks for (`groups` says why not here). A transactional id gets 53 (`transactions.refusal`), the
+state of a share group 30, any other key type 42, each with a text that says why.
 
-15, which Kafka gives while it has no coordinator, is retried by every client for ever. 30 is retried by none:
-the Java, aiokafka and kafka-python consumers raise it from the call that needed the group, librdkafka hands
-it to the application with the text.
+15, which Kafka gives while it has no coordinator, is retried by every client for ever.
 """
 
 from __future__ import annotations
@@ -22,12 +21,13 @@ from typing import Final
 from kio.schema.errors import ErrorCode
 
 from kov.errors import KafkaError
-from kov.handlers import transactions
+from kov.handlers import groups, transactions
 from kov.handlers.base import Context, api
 from kov.handlers.seldom import Seldom
 
 _log: Final = logging.getLogger(__name__)
 _FIRST_VERSION_WITH_SEVERAL_KEYS: Final = 4
+_NO_ERROR: Final = "NONE"  # as Kafka
 _seldom: Final = Seldom(every_s=600)  # librdkafka asks every second
 
 
@@ -70,17 +70,37 @@ class FindCoordinatorResponse:
 async def handle(context: Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse:
     batched = context.api_version >= _FIRST_VERSION_WITH_SEVERAL_KEYS
     keys = request.coordinator_keys if batched else (request.key,)
-    errors = [_refusal(request.key_type, key) for key in keys]
-    for key, error in zip(keys, errors, strict=True):
-        if _seldom.due((request.key_type, key)):
-            _log.warning("%r: %s", context.source, error.message)
+    found = [_coordinator(context, request.key_type, key) for key in keys]
+    first = found[0] if found else Coordinator(key="", error_code=ErrorCode.none, error_message="")
     return FindCoordinatorResponse(
-        coordinators=tuple(
-            Coordinator(key=key, error_code=error.code, error_message=error.message)
-            for key, error in zip(keys, errors, strict=True)
-        ),
-        error_code=errors[0].code if errors else ErrorCode.none,
-        error_message=errors[0].message if errors else None,
+        coordinators=tuple(found),
+        error_code=first.error_code,
+        error_message=first.error_message,
+        node_id=first.node_id,
+        host=first.host,
+        port=first.port,
+    )
+
+
+def _coordinator(context: Context, key_type: int, key: str) -> Coordinator:
+    if key_type == KeyType.GROUP:
+        return _this_node(context, key)
+    error = _refusal(key_type, key)
+    if _seldom.due((key_type, key)):
+        _log.warning("%r: %s", context.source, error.message)
+    return Coordinator(key=key, error_code=error.code, error_message=error.message)
+
+
+def _this_node(context: Context, key: str) -> Coordinator:
+    broker = context.broker
+    itself = next(node for node in broker.nodes(context.listener) if node.node_id == broker.node_id)
+    return Coordinator(
+        key=key,
+        error_code=ErrorCode.none,
+        error_message="" if context.api_version >= _FIRST_VERSION_WITH_SEVERAL_KEYS else _NO_ERROR,
+        node_id=itself.node_id,
+        host=itself.host,
+        port=itself.port,
     )
 
 
@@ -88,12 +108,8 @@ def _refusal(key_type: int, key: str) -> KafkaError:
     match key_type:
         case KeyType.TRANSACTION:
             return transactions.refusal(f"the transactional id {key!r}")
-        case KeyType.GROUP | KeyType.SHARE:
-            return KafkaError(
-                ErrorCode.group_authorization_failed,
-                f"the group {key!r} can't be used: this server doesn't serve consumer groups; "
-                "a consumer with assigned partitions and no group works",
-            )
+        case KeyType.SHARE:
+            return KafkaError(groups.REFUSED, groups.text(key))
     return KafkaError(ErrorCode.invalid_request, f"there is no coordinator of type {key_type}")
 
 

@@ -74,6 +74,7 @@ class Opening:
             return deposed
         stamp = WriterStamp(attempt_id=uuid.uuid4().bytes, node=self.node)
         self.attempts.add(stamp.attempt_id)
+        self.history.view.counts.fences += 1
         entry = control.fence(fold, stamp, self.limits.producers, now_ms())
         appender = self.history.stream.appender(pipeline=self.limits.pipeline, call_timeout_s=watch_s)
         owned = False

@@ -56,6 +56,7 @@ class Ownership:
         self.state = State.IDLE
         self.leader: Leader | None = None
         self.failure = ""
+        self.waits_for = ""
         self._whom = whom
         self._history = history
         self._view = history.view
@@ -79,6 +80,7 @@ class Ownership:
         elif state in {State.ACTIVE, State.IDLE, State.CLOSED} or self.state is State.IDLE:
             level = logging.INFO
         self.state = state
+        self._view.counts.became(state.value)
         log.log(level, "%r: %s", self._whom, why)
 
     def confirmed(self) -> None:
@@ -149,12 +151,14 @@ class Ownership:
         self._said = type(error), now + SAY_AGAIN_S
         if isinstance(error, Sealed):
             how = "unseals it when that is safe" if self._unsealer else "waits until it is unsealed"
-            log.warning("%r: %s is sealed; kov %s", self._whom, self._history.stream, how)
+            self.waits_for = f"{self._history.stream} is sealed; kov {how}"
         else:
-            log.warning("%r: can't be opened now: %s", self._whom, error)
+            self.waits_for = f"can't be opened now: {error}"
+        log.warning("%r: %s", self._whom, self.waits_for)
 
     def _own(self, owned: Owned) -> None:
         self._said = None, 0.0
+        self.waits_for = ""
         self._held_epoch = self._view.fold.position.epoch
         self.leader = None
         self.become(State.ACTIVE, f"opened for writing by {owned.stamp.attempt_id.hex()[:8]}")

@@ -9,12 +9,14 @@ may write, and how it comes to that, is `Ownership`'s.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import assert_never
 
 from kio.schema.errors import ErrorCode
 
 from kov import record_checks, records
 from kov.budget import Budget
+from kov.counting import AppendCounts, PartitionCounts
 from kov.errors import KafkaError, Leader, NotLeader
 from kov.partition.admission import Shared
 from kov.partition.backlog import NEVER, Backlog
@@ -27,6 +29,7 @@ from kov.partition.pending import Appended, PendingBatch, Waiter, not_stored
 from kov.partition.producers import Accept, Duplicate, Producer, Reject
 from kov.partition.reader import Fetched, Offset, Reader
 from kov.partition.states import State
+from kov.partition.status import PartitionStatus
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
 from kov.partition.unsealing import Unsealer
@@ -54,12 +57,14 @@ class Partition:
         unsealer: Unsealer | None = None,
         memory: Budget | None = None,
         cold_reads: asyncio.Semaphore | None = None,
+        totals: AppendCounts | None = None,
     ) -> None:
-        """`memory`: what this and everything else in the process may hold together."""
+        """`memory`: what this and everything else in the process may hold together; `totals`: appended."""
         self.topic = topic
         self.index = index
         self._limits = limits
-        self._view = View(budget)
+        self.counts = PartitionCounts(totals)
+        self._view = View(budget, self.counts)
         history = History(stream, identity, self._view)
         self._reader = Reader(history, limits, cold_reads)
         self._room = Budget(limits.max_queued_bytes, memory)
@@ -85,6 +90,11 @@ class Partition:
         return f"partition {self.index} of {self.topic.name}"
 
     @property
+    def log_fields(self) -> Mapping[str, object]:
+        """What a line of the log about it is about."""
+        return {"topic": self.topic.name, "partition": self.index}
+
+    @property
     def state(self) -> State:
         return self._ownership.state
 
@@ -102,6 +112,29 @@ class Partition:
     def start_offset(self) -> int:
         """The first offset that can be read; -1 while this process hasn't looked into the log."""
         return self._view.start_offset if self._view.loaded else -1
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether anybody has asked to write here yet."""
+        return self.counts.asked > 0
+
+    @property
+    def status(self) -> PartitionStatus:
+        """What there is to see from outside."""
+        writer, backlog, loaded = self._writer, self._backlog, self._view.loaded
+        return PartitionStatus(
+            state=self.state,
+            epoch=self.epoch,
+            start_offset=self.start_offset,
+            end_offset=self._view.end_offset if loaded else -1,
+            queued_batches=len(backlog.waiting) + (len(writer.queue) if writer else 0),
+            in_doubt_batches=len(backlog.doubtful),
+            in_flight_appends=len(writer.in_flight) if writer else 0,
+            held_bytes=self._room.used,
+            storage_node=int(writer.appender.storage_node_id) if writer else None,
+            failure=self._ownership.failure if self.state is State.FAILED else "",
+            waits_for=self._ownership.waits_for if self.state is State.OPENING else "",
+        )
 
     def configure(self, topic: Topic) -> None:
         """The same topic with other settings, which hold for what is appended from now on."""
@@ -207,6 +240,7 @@ class Partition:
 
     def _on_doubt(self, reason: str) -> None:
         """The writer ended: what it sent is in doubt, what waits is judged anew after the next fold."""
+        self.counts.doubts += 1
         writer, self._writer = self._writer, None
         assert writer is not None
         self._view.owned = False

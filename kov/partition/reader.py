@@ -83,11 +83,13 @@ class Reader:
             raise KafkaError(ErrorCode.offset_out_of_range, text)
         if offset == view.end_offset:
             return []
-        recent = view.tail.read(offset, max_bytes)
-        if recent:
-            return recent
-        async with self._cold_reads:
-            return await self._read_history(offset, max_bytes)
+        found = view.tail.read(offset, max_bytes)
+        from_tail = bool(found)
+        if not found:
+            async with self._cold_reads:
+                found = await self._read_history(offset, max_bytes)
+        view.counts.read(sum(map(len, found)), from_tail=from_tail)
+        return found
 
     async def _read_history(self, offset: int, max_bytes: int) -> list[bytes]:
         found: list[bytes] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from varlog_client import Log, LogStreamAppender
@@ -29,6 +29,11 @@ class Stream:
 
     def __str__(self) -> str:
         return f"log stream {self.log_stream_id} of Varlog topic {self.topic_id}"
+
+    @property
+    def log_fields(self) -> Mapping[str, object]:
+        """What a line of the log about it is about."""
+        return {"varlog_topic": self.topic_id, "log_stream": self.log_stream_id}
 
     async def peek(self) -> LogStreamState:
         """Its extent over the replicas that answer; see `Log.peek`."""

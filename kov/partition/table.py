@@ -10,6 +10,7 @@ from typing import Final
 from kio.schema.errors import ErrorCode
 
 from kov.budget import Budget
+from kov.counting import AppendCounts
 from kov.errors import KafkaError, from_varlog
 from kov.partition.fencing import fence_off
 from kov.partition.fold import Unusable
@@ -19,12 +20,13 @@ from kov.partition.partition import Partition
 from kov.partition.stream import Stream
 from kov.partition.tail import TailBudget
 from kov.partition.unsealing import Unsealer
-from kov.topics import Topic
+from kov.topics import Origin, Topic
 from varlog_client import Log
 from varlog_client.errors import NotFound, VarlogError
 
 _log: Final = logging.getLogger(__name__)
 _FENCES_AT_ONCE: Final = 32
+_DRAIN_S: Final = 10.0
 _COLD_READS: Final = 16  # at once: each takes some MiB within gRPC, which no budget counts
 
 
@@ -55,11 +57,21 @@ class PartitionTable:
         self._memory = memory
         self._cold_reads = asyncio.Semaphore(_COLD_READS)
         self._budget = TailBudget()
+        self.totals = AppendCounts()
         self._partitions: dict[tuple[bytes, int], Partition] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._partitions)
+
+    @property
+    def tail_bytes(self) -> int:
+        """What the recent tails of all partitions take in memory."""
+        return self._budget.bytes
+
+    def opened(self) -> list[Partition]:
+        """Those that are opened for writing, or were, or that somebody tried to open, in no order."""
+        return [each for each in self._partitions.values() if each.was_opened]
 
     def get(self, topic: Topic, index: int) -> Partition:
         """The partition, opening nothing. `index` must be one of the topic's."""
@@ -74,23 +86,33 @@ class PartitionTable:
         return self._partitions.get((topic.uuid.bytes, index))
 
     def keep_up_with(self, topics: Iterable[Topic]) -> None:
-        """`topics` are all there are now: settings take effect, and partitions of deleted ones are closed.
+        """`topics` are all there are now: settings take effect, and partitions that are gone are closed.
 
-        Who waits on a partition of a deleted topic is answered 3. Returns at once.
+        Who waits on a partition of a deleted topic is answered 3. What the mapping file doesn't name any more
+        still exists: what was taken for it is finished first, for 10 s at most. Returns at once.
         """
         living = {topic.uuid.bytes: topic for topic in topics}
         for (uuid, index), partition in list(self._partitions.items()):
             topic = living.get(uuid)
-            if topic is not None:
+            if topic is not None and _same_log_stream(topic, partition.topic, index):
                 partition.configure(topic)
-                continue
-            del self._partitions[uuid, index]
-            gone = KafkaError(
-                ErrorCode.unknown_topic_or_partition, f"topic {partition.topic.name} is deleted"
-            )
-            closing = asyncio.create_task(partition.close(0, gone), name=f"close {partition}")
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
+            else:
+                del self._partitions[uuid, index]
+                self._close(partition)
+
+    def _close(self, partition: Partition) -> None:
+        mapped = partition.topic.origin is Origin.FILE
+        why = (
+            f"{partition} is not in the mapping file now"
+            if mapped
+            else f"topic {partition.topic.name} is deleted"
+        )
+        gone = KafkaError(ErrorCode.unknown_topic_or_partition, why)
+        closing = asyncio.create_task(
+            partition.close(_DRAIN_S if mapped else 0, gone), name=f"close {partition}"
+        )
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     async def fence_off(self, topic: Topic) -> None:
         """Fences every partition of the topic for nobody; see `fencing.fence_off`. Raises `VarlogError`.
@@ -139,6 +161,7 @@ class PartitionTable:
             self._unsealer,
             self._memory,
             self._cold_reads,
+            self.totals,
         )
 
     async def close(self, timeout_s: float) -> None:
@@ -146,3 +169,7 @@ class PartitionTable:
         await asyncio.gather(
             *(partition.close(timeout_s) for partition in self._partitions.values()), *self._closing
         )
+
+
+def _same_log_stream(now: Topic, before: Topic, index: int) -> bool:
+    return index < len(now.log_streams) and now.log_streams[index] == before.log_streams[index]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
+from kov.counting import PartitionCounts
 from kov.entries import Entry
 from kov.partition.fold import Fold, Meaning
 from kov.partition.index import Index
@@ -15,7 +16,8 @@ from kov.partition.tail import Tail, TailBudget
 
 
 class View:
-    def __init__(self, budget: TailBudget) -> None:
+    def __init__(self, budget: TailBudget, counts: PartitionCounts | None = None) -> None:
+        self.counts = counts or PartitionCounts()
         self._fold: Fold | None = None
         self._tail = Tail(budget)
         self._waiters: dict[asyncio.Future[None], int] = {}

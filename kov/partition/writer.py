@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from kov import records
 from kov.entries import BatchEntry, ControlEntry, Entry, pack
@@ -42,10 +43,11 @@ class Stamped:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one append carries; its first entry is expected at `first_llsn`."""
+    """What one append carries; its first entry is expected at `first_llsn`. `sent_at`: by `perf_counter`."""
 
     first_llsn: int
     entries: tuple[Stamped, ...]
+    sent_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,8 @@ class Writer:
             snapshot = control.snapshot(self._view.fold, self._stamp, now_ms())
             entries.append(self._stamp_control(snapshot, None))
             self._entries_since_control = self._bytes_since_control = 0
-        run = Run(self._next_llsn, tuple(entries))
+        self._view.counts.append_sent(len(entries))
+        run = Run(self._next_llsn, tuple(entries), perf_counter())
         self._next_llsn += len(entries)
         return run
 
@@ -180,6 +183,7 @@ class Writer:
         header = header._replace(base_offset=self._next_offset, leader_epoch=self._epoch)
         payload = records.stamp(data, self._next_offset, self._epoch)
         self._next_offset += header.record_count
+        self._view.counts.batch_taken(len(payload), header.record_count)
         return Stamped(payload, BatchEntry(header, len(payload)), batch)
 
     def _stamp_control(self, entry: ControlEntry, batch: PendingBatch | None) -> Stamped:
@@ -207,6 +211,7 @@ class Writer:
             self._doubt(f"the entries from {run.first_llsn} on could not be settled")
             return
         self._in_flight.popleft()
+        self._view.counts.append_confirmed(perf_counter() - run.sent_at)
         self.pump()
 
     def _settle(self, llsn: int, stamped: Stamped) -> None:

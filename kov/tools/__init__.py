@@ -1,1 +1,1 @@
-"""What `kov topics`, `inspect`, `map`, `produce` and `cat` do. Nothing here is imported by `kov serve`."""
+"""What the commands beside `serve` do: topics, inspect, map, produce, cat, top, bench."""

@@ -27,9 +27,9 @@ def show(columns: Columns, rows: Sequence[Sequence[str]]) -> None:
     """On a terminal a table that fits it; else lines whose columns line up, however wide that gets."""
     console = Console()
     if console.is_terminal:
-        console.print(_table(columns, rows))
+        console.print(table_of(columns, rows))
         return
-    for line in _lines(columns, rows):
+    for line in lines_of(columns, rows):
         typer.echo(line)
 
 
@@ -48,7 +48,8 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
-def _table(columns: Columns, rows: Sequence[Sequence[str]]) -> Table:
+def table_of(columns: Columns, rows: Sequence[Sequence[str]]) -> Table:
+    """For a terminal."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for name in columns.names:
         number = name in columns.right
@@ -58,7 +59,8 @@ def _table(columns: Columns, rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def _lines(columns: Columns, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def lines_of(columns: Columns, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """For a pipe: the columns line up, however wide that gets."""
     everything = [columns.names, *rows]
     widths = [max(len(row[at]) for row in everything) for at in range(len(columns.names))]
     for row in everything:

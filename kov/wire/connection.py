@@ -13,6 +13,7 @@ from typing import Final, cast
 from kov.budget import Budget
 from kov.errors import ProtocolError
 from kov.wire.client import Client, Reply
+from kov.wire.endings import Ending
 from kov.wire.frames import Frame, FrameBuffer
 from kov.wire.idleness import Idleness
 from kov.wire.limits import Limits
@@ -30,6 +31,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, client: Client, limits: Limits, budget: Budget) -> None:
         self.host, self.remote = "", "?"
+        self.ending: Ending | None = None
         self._client = client
         self._limits = limits
         self._budget = budget
@@ -50,6 +52,11 @@ class Connection(asyncio.BufferedProtocol):
     def __repr__(self) -> str:
         state = "finishing" if self._finishing else "reading" if self._reading else "paused"
         return f"<Connection {self.remote} {state} requests={self._held_requests} bytes={self._held_bytes}>"
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """The requests in progress, and the bytes that are held for it."""
+        return self._held_requests, self._held_bytes + self._begun_bytes
 
     # What the event loop calls.
 
@@ -74,7 +81,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._take(frame)
         except ProtocolError as error:
             self._client.broke(error)
-            self.finish()
+            self.finish(Ending.PROTOCOL)
         else:
             self._idleness.received(nbytes, self._loop.time())
             self._count_begun()
@@ -86,7 +93,8 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ends(Ending.CLIENT if exc is None else Ending.RESET)
         self._finishing = True
         self._lost.set()
         self._writer.cancel()
@@ -162,6 +170,7 @@ class Connection(asyncio.BufferedProtocol):
                 await self._write_reply(*entry)
                 entry = None  # an idle connection holds on to no request
         except ProtocolError as error:
+            self.ends(Ending.PROTOCOL)
             self._client.broke(error)
         except asyncio.CancelledError:
             # Only `connection_lost` cancels it. A task that ends by this keeps it, and with it, in a circle,
@@ -241,7 +250,8 @@ class Connection(asyncio.BufferedProtocol):
             return False
         if self._frames.unfinished:
             self._client.broke(ProtocolError("a request has begun and doesn't arrive"))
-        self.finish()
+            self.ends(Ending.STALLED)
+        self.finish(Ending.IDLE)
         return True
 
     def _patience_s(self) -> float | None:
@@ -256,13 +266,19 @@ class Connection(asyncio.BufferedProtocol):
         self._idleness.unread(self._transport.get_write_buffer_size(), now)
         if not self._idleness.reached(bound_s, now):
             return False
+        self.ends(Ending.UNREAD)
         self._client.broke(ProtocolError("its answers are not being read"))
         self.abort()
         return True
 
-    def finish(self) -> None:
+    def ends(self, why: Ending) -> None:
+        """What is said first counts."""
+        self.ending = self.ending or why
+
+    def finish(self, why: Ending = Ending.STOPPING) -> None:
         """Takes no further request, answers those that were taken, then hangs up. Idempotent."""
         if not self._finishing:
+            self.ends(why)
             self._finishing = True
             self._forget_begun()
             self._replies.put_nowait(None)

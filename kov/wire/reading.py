@@ -126,8 +126,12 @@ def _padded(form: str, *, keep: bool) -> str:
 
 
 def _timedelta(value: object) -> object:
+    """64 bits hold more than a `timedelta`: the longest there is stands for more."""
     assert isinstance(value, int)
-    return timedelta(milliseconds=value)
+    try:
+        return timedelta(milliseconds=value)
+    except OverflowError:
+        return timedelta.max if value > 0 else timedelta.min
 
 
 def _uuid(value: object) -> object:

@@ -9,6 +9,7 @@ from tests.apache_kafka.allowed import ALLOWED, INIT_PRODUCER_ID
 from tests.apache_kafka.comparing import ABSENT, Allowed, Plain
 
 FIND_COORDINATOR = 10
+OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, CONSUMER_GROUP_HEARTBEAT = 8, 9, 11, 68
 CREATE_TOPICS, DELETE_TOPICS, OFFSET_FOR_LEADER_EPOCH, DESCRIBE_CONFIGS = 19, 20, 23, 32
 ALTER_CONFIGS, DESCRIBE_LOG_DIRS, CREATE_PARTITIONS, INCREMENTAL_ALTER_CONFIGS = 33, 35, 37, 44
 DESCRIBE_CLUSTER, DESCRIBE_PRODUCERS, DESCRIBE_TOPIC_PARTITIONS = 60, 61, 75
@@ -110,9 +111,27 @@ COORDINATION_ALLOWED: Final = (
     Allowed(
         "Consumer groups",
         FIND_COORDINATOR,
-        r"(coordinators\[(a group|)\]\.)?(error_code|node_id|host|port)",
-        lambda _, kov: kov in ("group_authorization_failed", -1, ""),
+        r"(coordinators\[(a group|)\]\.)?(node_id|host|port)",
+        lambda _, kov: kov not in (-1, ""),
     ),
+    Allowed(
+        "Consumer groups",
+        FIND_COORDINATOR,
+        r"(coordinators\[(a group|)\]\.)?error_code",
+        lambda kafka, kov: (kafka, kov) == ("coordinator_not_available", "none"),
+    ),
+    Allowed(
+        "Consumer groups",
+        FIND_COORDINATOR,
+        r"(coordinators\[(a group|)\]\.)?error_message",
+        lambda kafka, kov: bool(kafka) and kov in ("NONE", ""),
+    ),
+    *(
+        Allowed("Consumer groups", key, r".*error_code", _kov_says("group_authorization_failed"))
+        for key in (OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, CONSUMER_GROUP_HEARTBEAT)
+    ),
+    Allowed("Consumer groups", OFFSET_FETCH, r"topics\[plain\].*\.committed_offset", _kov_says(-1)),
+    Allowed("Consumer groups", OFFSET_FETCH, r"(groups\[a group\]\.)?topics", _kov_says([])),
     Allowed(
         "Transactions",
         FIND_COORDINATOR,

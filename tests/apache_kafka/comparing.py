@@ -22,7 +22,7 @@ Plain = object
 # What tells the elements of an array apart, so that their order doesn't matter.
 _KEYS: Final = (
     "name", "topic", "topic_id", "index", "partition_index", "partition", "api_key", "key", "node_id",
-    "config_name", "resource_name", "partition_id", "broker_id", "error_code",
+    "config_name", "resource_name", "partition_id", "broker_id", "group_id", "error_code",
 )  # fmt: skip
 
 

@@ -11,7 +11,8 @@ from tests.apache_kafka.admin_allowed import COORDINATION_ALLOWED
 from tests.apache_kafka.oracle import Oracle
 from tests.apache_kafka.questions import Question
 from tests.apache_kafka.server import BUILD_S
-from tests.kov.kafka_table.side import asking
+from tests.kov.kafka_table.side import Side, asking
+from tests.kov.wire.requests import Entity
 
 pytestmark = [
     pytest.mark.java,
@@ -44,6 +45,44 @@ def questions() -> Iterator[Question]:
         )  # fmt: skip
 
 
-@pytest.mark.parametrize("question", [*questions()], ids=lambda question: question.id)
+def of_groups() -> Iterator[Question]:
+    """What a member of a group asks for, in a form that Kafka answers without waiting."""
+    for version in range(10):
+        yield Question(
+            f"JoinGroup v{version}",
+            lambda _, v=version: asking(  # type: ignore[misc]
+                11, v, group_id="a group", session_timeout=timedelta(0), protocol_type="consumer"
+            ),
+        )
+    for version in range(2):
+        yield Question(
+            f"ConsumerGroupHeartbeat v{version}",
+            lambda _, v=version: asking(68, v, group_id="a group", member_id="m"),  # type: ignore[misc]
+        )
+    part = {"partition_index": 0, "committed_offset": 1, "committed_leader_epoch": -1}
+    for version in range(2, 11):
+        yield Question(
+            f"OffsetCommit v{version}",
+            lambda side, v=version: asking(  # type: ignore[misc]
+                8, v, group_id="a group", generation_id_or_member_epoch=-1,
+                topics=[_named(side, v, partitions=[part])],
+            ),
+        )  # fmt: skip
+    for version in range(1, 11):
+        yield Question(f"OffsetFetch v{version}", lambda side, v=version: _fetching(side, v))  # type: ignore[misc]
+
+
+def _named(side: Side, version: int, **fields: object) -> dict[str, object]:
+    return {**fields, **({"topic_id": side.uuids["plain"]} if version >= 10 else {"name": "plain"})}
+
+
+def _fetching(side: Side, version: int) -> Entity:
+    topic = _named(side, version, partition_indexes=(0,))
+    if version < 8:
+        return asking(9, version, group_id="a group", topics=[topic])
+    return asking(9, version, groups=[{"group_id": "a group", "member_epoch": -1, "topics": [topic]}])
+
+
+@pytest.mark.parametrize("question", [*questions(), *of_groups()], ids=lambda question: question.id)
 async def test_question(oracle: Oracle, question: Question) -> None:
     assert await oracle.compare(question.make, allowed=COORDINATION_ALLOWED) == []

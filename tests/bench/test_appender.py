@@ -17,8 +17,10 @@ from typer.testing import CliRunner
 
 from bench import appender, appender_plots, appender_tables
 from bench.appender_cells import (
+    BATCHES,
     ENTRY_BYTES,
     MAX_BATCH_BYTES,
+    PIPELINES,
     TURNS,
     Cell,
     Figures,
@@ -62,6 +64,12 @@ def test_plan_measures_no_cell_twice_and_repeats_those_it_concludes_from() -> No
             assert [replace(cell, turn=turn) in cells for turn in range(TURNS)] == [True] * TURNS or (
                 cell.pipeline == 1 and cell.way is Way.APPENDER
             )
+
+
+def test_sweep_goes_from_pipeline_1_to_8_and_from_single_small_entries_to_large_batches() -> None:
+    assert (min(PIPELINES), max(PIPELINES)) == (1, 8)
+    assert (min(BATCHES), max(BATCHES)) == (1, 1000)
+    assert (min(ENTRY_BYTES), max(ENTRY_BYTES)) == (100, 1 << 20)
 
 
 def test_plan_sweeps_every_pipeline_batch_and_entry_but_the_too_large() -> None:
@@ -170,6 +178,29 @@ async def test_run_goes_on_where_the_one_before_ended(tmp_path: Path) -> None:
     spent = await measured(results, tmp_path, budget_s=60, grid=grid)
     assert (spent.measured, spent.there, spent.left) == (1, len(cells) - 1, 0)
     assert results.cells[cells[0]] != figures()
+
+
+async def test_progress_is_shown_cell_by_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = plan(LITE, Grid(pipelines=(1,), batches=(1,), entry_bytes=(100,)))
+    shown: list[tuple[str, float, float | None]] = []
+
+    async def look(*_: object) -> None:
+        [task] = progress.tasks
+        shown.append((task.description, task.completed, task.total))
+
+    monkeypatch.setattr(Run, "_cell", look)
+    with Progress(disable=True) as progress:
+        run = Run(filled(tmp_path), tmp_path, seconds=0.05, until=time.monotonic() + 60, progress=progress)
+        await run.through(cells)
+    assert shown == [(f"{LITE}: {cell}", number, len(cells)) for number, cell in enumerate(cells)]
+
+
+def test_more_than_20_minutes_are_not_to_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(appender, "measure", None)  # where they are, nothing is measured either
+    ended = CliRunner().invoke(_app(), ["--out", str(tmp_path / "figures.jsonl"), "--budget", "20.1"])
+    assert ended.exit_code == 2
+    assert "--budget" in ended.output
+    assert "less than or equal to 20" in " ".join(ended.output.split())
 
 
 async def test_open_loop_bears_the_load_that_was_measured(tmp_path: Path) -> None:

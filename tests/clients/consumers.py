@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.clients.records import Contents, Stored
 
@@ -75,7 +75,7 @@ def _read_with_confluent(bootstrap: str, topic: str, since: Mapping[int, int]) -
             # It waits until it has as many as it was asked for.
             messages = consumer.consume(min(wanted - len(found), 1000), timeout=_TIMEOUT_S)
             assert messages, f"nothing came any more: {len(found)} records of {wanted} up to {ends}"
-            found += [_from_confluent(message) for message in messages if _is_record(message)]
+            found += [_from_confluent(message) for message in messages]
         return found
 
 
@@ -85,7 +85,6 @@ def confluent_consumer(bootstrap: str) -> Any:
         {
             "bootstrap.servers": bootstrap,
             "group.id": "unused",
-            "enable.auto.commit": False,
             "auto.offset.reset": "error",
         }
     )
@@ -96,17 +95,9 @@ def _end(consumer: Any, topic: str, partition: int) -> int:
     return int(end)
 
 
-def _is_record(message: Any) -> bool:
-    """librdkafka also looks for the group's coordinator, in vain, and says so once: no harm to reading."""
-    error = message.error()
-    if error is None:
-        return True
-    if error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:
-        raise KafkaException(error)
-    return False
-
-
 def _from_confluent(message: Any) -> Stored:
+    if message.error() is not None:
+        raise KafkaException(message.error())
     _, timestamp_ms = message.timestamp()
     contents = Contents(message.key(), message.value(), tuple(message.headers() or ()), timestamp_ms)
     return Stored(message.partition(), message.offset(), contents)

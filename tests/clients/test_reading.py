@@ -11,7 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as AioTopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from kafka import KafkaConsumer
+from kafka import TopicPartition as KafkaPythonPartition
 
 from tests.clients.consumers import confluent_consumer, read_with_aiokafka, read_with_confluent
 from tests.clients.producers import DRIVERS
@@ -74,6 +76,39 @@ async def test_confluent_finds_beginning_end_and_times(stage: Stage) -> None:
             assert 0 <= found.offset <= 12
 
     await asyncio.to_thread(look)
+
+
+async def test_confluent_with_default_settings_commits_and_closes_at_once(stage: Stage) -> None:
+    """It commits by itself when it closes: it took 45 s where no coordinator was to be found."""
+    topic = await _filled(stage, 3)
+
+    def look() -> None:
+        consumer = Consumer({"bootstrap.servers": stage.bootstrap, "group.id": "group"})
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        found = consumer.consume(3, _TIMEOUT_S)
+        assert [(message.error(), message.offset()) for message in found] == [(None, 0), (None, 1), (None, 2)]
+        with pytest.raises(KafkaException) as refused:
+            consumer.commit(asynchronous=False)
+        assert refused.value.args[0].code() == KafkaError.GROUP_AUTHORIZATION_FAILED
+        consumer.close()
+
+    async with asyncio.timeout(_TIMEOUT_S):
+        await asyncio.to_thread(look)
+
+
+async def test_kafka_python_reads_assigned_partitions_with_a_group_too(stage: Stage) -> None:
+    topic = await _filled(stage, 3)
+    place = KafkaPythonPartition(topic, 0)
+
+    def look() -> None:
+        with closing(KafkaConsumer(bootstrap_servers=stage.bootstrap, group_id="group")) as consumer:
+            consumer.assign([place])
+            consumer.seek(place, 0)
+            found = consumer.poll(timeout_ms=1000 * _TIMEOUT_S)
+            assert [record.offset for record in found[place]] == [0, 1, 2]
+
+    async with asyncio.timeout(2 * _TIMEOUT_S):
+        await asyncio.to_thread(look)
 
 
 async def test_a_waiting_fetch_sees_a_record_as_soon_as_it_is_written(stage: Stage) -> None:

@@ -88,8 +88,10 @@ def _kafka_python_join_error(bootstrap: str, topic: str) -> str:
 async def test_joining_a_consumer_group_fails_at_once(
     stage: Stage, join: Callable[[str, str], Awaitable[str]]
 ) -> None:
+    topic = stage.topic()
+    await DRIVERS["confluent"](stage.bootstrap, topic, sized("small", [10]), Scenario(library="confluent"))
     begun = time.monotonic()
-    said = await join(stage.bootstrap, stage.topic())
+    said = await join(stage.bootstrap, topic)
     assert time.monotonic() - begun < _AT_ONCE_S
     assert "group" in said.lower()
 

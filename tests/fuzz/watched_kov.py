@@ -13,7 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 from kov.cli import main
-from kov.peer import Peer, Peers
+from kov.peer import Peer
+from kov.peers import Peers
 from kov.wire.client import Reply
 from kov.wire.frames import Frame
 

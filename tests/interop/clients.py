@@ -136,7 +136,7 @@ CLIENTS: tuple[Client, ...] = (
             **_IN_GROUPS_ONLY,
             **_ONE_CALL_ONE_BATCH,
         },
-        own_words={53: "Failed to find group coordinator", 30: "Failed to find group coordinator"},
+        own_words={53: "Failed to find group coordinator"},
     ),
     Client(
         name="@platformatic/kafka",
@@ -159,10 +159,6 @@ CLIENTS: tuple[Client, ...] = (
             **_without("can't be sent", "null header"),
             **_without("is sent as null", "sending empty"),
         },
-        notes=(
-            "its flowing consumer ends when it is told that there are no groups, even with assigned "
-            "partitions: `consume(n)` goes on",
-        ),
     ),
     Client(
         name="aiokafka",
@@ -211,10 +207,6 @@ CLIENTS: tuple[Client, ...] = (
         name="confluent-kafka",
         language="Python, C",
         command=_python("confluent"),
-        notes=(
-            "with the default `enable.auto.commit` its consumer's `close()` tries for 45 s to commit, "
-            "also with assigned partitions: turn that off",
-        ),
     ),
     Client(
         name="kcat",

@@ -31,7 +31,8 @@ async def test_everything_goes_over_one_connection_per_server(server: ScriptedVa
 async def test_entries_of_any_size_come_and_go(server: ScriptedVarlog, log: Log) -> None:
     entries = log.subscribe_to(TOPIC, STREAM, LLSN(1), LLSN(2))
     await (await server.subscription()).entry(1, LARGE)
-    assert [entry.data async for entry in entries] == [LARGE]
+    async with asyncio.timeout(BOUND_S):
+        assert [entry.data async for entry in entries] == [LARGE]
 
 
 async def test_a_broken_subscription_renews_the_metadata(server: ScriptedVarlog, log: Log) -> None:

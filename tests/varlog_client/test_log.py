@@ -12,7 +12,9 @@ from grpc import StatusCode
 from tests.varlog_client.answers import BOUND_S
 from tests.varlog_client.scripted import NODE, STREAM, TOPIC, ScriptedVarlog
 from varlog_client import (
+    LLSN,
     Closed,
+    ClusterMetadata,
     Log,
     LogStreamId,
     LogStreamStatus,
@@ -94,6 +96,62 @@ async def test_refreshes_at_the_same_time_are_one(server: ScriptedVarlog, log: L
     server.metadata_gate.set()
     await asyncio.gather(*refreshing)
     assert server.metadata_calls == calls + 1
+
+
+async def test_a_refresh_is_no_older_than_its_call(server: ScriptedVarlog, log: Log) -> None:
+    """What another call is being told may be what was true before this one."""
+    first = await asking(server, log)
+    second = asyncio.create_task(log.refresh())
+    await asyncio.sleep(0)
+    calls = server.metadata_calls
+    server.metadata_gate.set()
+    await asyncio.wait_for(asyncio.gather(first, second), BOUND_S)
+    assert server.metadata_calls == calls + 1
+
+
+async def test_a_stream_that_breaks_during_a_refresh_brings_another(server: ScriptedVarlog, log: Log) -> None:
+    appender = log.appender(TOPIC, STREAM)
+    stream = await server.stream()
+    first = await asking(server, log)
+    calls = server.metadata_calls
+    await stream.end(StatusCode.UNAVAILABLE, "gone")
+    async with asyncio.timeout(BOUND_S):
+        while appender.broken is None:
+            await asyncio.sleep(0.001)
+        server.metadata_gate.set()
+        await first
+        while server.metadata_calls == calls:
+            await asyncio.sleep(0.001)
+    assert server.metadata_calls == calls + 1
+
+
+async def test_a_log_counts_what_it_opens_and_what_breaks(server: ScriptedVarlog, log: Log) -> None:
+    closed, broken = log.appender(TOPIC, STREAM), log.appender(TOPIC, STREAM)
+    streams = [await server.stream(), await server.stream()]
+    subscriber = log.subscribe_to(TOPIC, STREAM, LLSN(1))
+    assert set(log.appenders) == {closed, broken}
+    assert (log.counts.appenders, log.counts.subscribers, log.subscribers) == (2, 1, 1)
+    refreshes = log.counts.refreshes
+    await closed.close()
+    for stream in streams:
+        await stream.end(StatusCode.UNAVAILABLE, "gone")
+    async with asyncio.timeout(BOUND_S):
+        while log.appenders or log.counts.refreshes == refreshes:
+            await asyncio.sleep(0.001)
+    await subscriber.aclose()
+    assert log.subscribers == 0
+    assert log.counts.appender_ends == {"AppenderClosed": 1, "StreamBroken": 1}
+
+
+async def asking(server: ScriptedVarlog, log: Log) -> asyncio.Task[ClusterMetadata]:
+    """A refresh whose question has reached the server, which keeps the answer behind its gate."""
+    server.metadata_gate.clear()
+    calls = server.metadata_calls
+    refreshing = asyncio.create_task(log.refresh())
+    async with asyncio.timeout(BOUND_S):
+        while server.metadata_calls == calls:
+            await asyncio.sleep(0.001)
+    return refreshing
 
 
 async def test_a_cancelled_refresh_does_not_cancel_that_of_others(server: ScriptedVarlog, log: Log) -> None:

@@ -182,6 +182,24 @@ async def test_a_log_stream_made_after_opening_is_found(server: ScriptedVarlog, 
         await log.append_to(TOPIC, LogStreamId(9), [b"x"])
 
 
+async def test_the_first_log_stream_of_a_topic_is_found_by_append(server: ScriptedVarlog) -> None:
+    server.log_streams = []
+    async with await Log.open(1, [server.address]) as log:
+        with pytest.raises(NotFound):
+            await log.append(TOPIC, [b"x"])
+        server.log_streams = [STREAM]
+        appending = asyncio.create_task(log.append(TOPIC, [b"x"]))
+        assert await accept(server) == STREAM
+        await appending
+
+
+async def test_to_close_an_appender_denies_nothing(server: ScriptedVarlog, log: Log) -> None:
+    appender = log.appender(TOPIC, STREAM)
+    await server.stream()
+    await appender.close()
+    assert log.appendable_log_streams(TOPIC) == {STREAM}
+
+
 async def test_fewer_retries_than_none_are_a_mistake(log: Log) -> None:
     with pytest.raises(ValueError, match="-1 retries"):
         await log.append(TOPIC, [b"x"], retries=-1)

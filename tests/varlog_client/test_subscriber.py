@@ -173,6 +173,16 @@ async def test_a_replica_silent_about_an_entry_that_another_holds_is_left() -> N
         assert await rest(subscriber) == [1, 2]
 
 
+async def test_a_silent_replica_is_left_also_when_nobody_says_whether_an_entry_is_due() -> None:
+    async with two_nodes() as (primary, backup, log):
+        primary.watermarks = backup.watermarks = None  # they don't answer
+        subscriber = subscribe(log, 1, 2, silence_s=0.2)
+        await primary.subscription()
+        subscription = await backup.subscription()
+        await subscription.entry(1)
+        assert await rest(subscriber) == [1]
+
+
 async def test_waiting_at_the_tail_is_no_trouble(server: ScriptedVarlog, log: Log) -> None:
     server.watermarks = (1, 1)
     subscriber = subscribe(log, 1, 3, silence_s=0.02, patience_s=0.1)

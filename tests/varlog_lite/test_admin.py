@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import grpc
@@ -271,6 +272,17 @@ async def test_health_knows_the_server_as_a_whole(client: LiteClient) -> None:
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
     unknown = await refused(health.Check(health_pb2.HealthCheckRequest(service="x")))
     assert unknown == (NOT_FOUND, "unknown service", [])
+
+
+async def test_who_watches_its_health_is_told_when_it_stops(client: LiteClient, server: LiteServer) -> None:
+    health, answer = health_pb2_grpc.HealthStub(client.channel), health_pb2.HealthCheckResponse
+    watch = health.Watch(health_pb2.HealthCheckRequest())
+    unknown = health.Watch(health_pb2.HealthCheckRequest(service="x"))
+    assert await watch.read() == answer(status=answer.SERVING)
+    assert await unknown.read() == answer(status=answer.SERVICE_UNKNOWN)
+    stopping = asyncio.create_task(server.stop())
+    assert await watch.read() == answer(status=answer.NOT_SERVING)
+    await stopping
 
 
 async def test_bytes_that_are_no_request_are_refused(client: LiteClient) -> None:

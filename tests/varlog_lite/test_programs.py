@@ -181,6 +181,28 @@ async def check(cluster: Cluster, expected: str) -> None:
     assert await transcript(cluster, steps) == lines
 
 
+async def offered(*program: str) -> list[list[str]]:
+    """The commands that it names in its help, each with its other names."""
+    _, text = await run(*program, "--help")
+    listed = text.partition("COMMANDS:\n")[2].partition("\n\n")[0].splitlines()
+    names = [re.split(r"\s{2,}", line.strip())[0].split(", ") for line in listed]
+    return [each for each in names if "help" not in each]
+
+
+@needs_programs
+async def test_every_command_they_have_is_tried() -> None:
+    tried = {tuple(line.split()[:2]) for line in (BOTH + ALONE).splitlines() if line}
+    groups = await offered("varlogctl")
+    assert len(groups) == 4
+    for group in groups:
+        commands = [name for names in await offered("varlogctl", group[0]) for name in names]
+        assert len(commands) > 3
+        missed = [each for each in commands if not tried & {(alias, each) for alias in group}]
+        assert (group, missed) == (group, [])
+    assert await offered("varlogcli") == [["append"], ["subscribe"]]
+    assert {"append", "subscribe"} <= {each[0] for each in tried}
+
+
 @needs_programs
 async def test_they_print_of_varlog_lite_what_they_print_of_a_cluster(tmp_path: Path) -> None:
     async with start_lite_varlog(tmp_path / "lite") as cluster:

@@ -90,7 +90,7 @@ def look_at_file(order: Order) -> Place:
         raise ConfigError(
             f"{order.file} exists and names its cluster; leave --varlog, --admin and --cluster-id out"
         )
-    config = load(order.file)
+    config = load(order.file, environment={})
     assert config.varlog is not None, "a mapping file names its cluster"
     used = {each for topic in config.topics for each in topic.log_streams}
     if config.catalog is not None:

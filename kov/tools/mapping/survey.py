@@ -46,7 +46,7 @@ async def as_partitions(
 
     async def look(log_stream: LogStreamId) -> PartitionIdentity | str | None:
         async with turns:
-            return await _holder(Stream(log, topic_id, log_stream))
+            return await holder_of(Stream(log, topic_id, log_stream))
 
     holders = dict(zip(log_streams, await asyncio.gather(*(look(each) for each in log_streams)), strict=True))
     uuid = uuid_of_mapped(cluster_id, topic_id, name)
@@ -79,7 +79,7 @@ def _in_order(
     return [fixed[index] if index in fixed else next(free) for index in range(len(log_streams))]
 
 
-async def _holder(stream: Stream) -> PartitionIdentity | str | None:
+async def holder_of(stream: Stream) -> PartitionIdentity | str | None:
     """The partition whose log stream it is, in words what else it holds, or None where nothing is in it."""
     extent = await stream.peek()
     first, last = extent.first.llsn, extent.last.llsn

@@ -39,7 +39,7 @@ def current(node: Node, name: str = "orders") -> CatalogTopic:
 
 
 def changer(node: Node, fences: Fences | None = None, kept: tuple[TopicId, ...] = ()) -> Changer:
-    return Changer(node.catalog, fence=fences or Fences(node), kept=kept)
+    return Changer(node.catalog, fence=fences or Fences(node), kept=lambda: kept)
 
 
 async def log_streams(place: Place, topic_id: TopicId) -> set[LogStreamId]:

@@ -17,7 +17,8 @@ from kov.handlers.produce import PartitionProduceData, ProduceRequest, ProduceRe
 from kov.partition.limits import Limits as PartitionLimits
 from kov.partition.partition import Partition
 from kov.partition.table import PartitionTable
-from kov.peer import Peers, serve_connection_factory
+from kov.peer import serve_connection_factory
+from kov.peers import Peers
 from kov.topics import Origin, Topic
 from kov.wire.limits import Limits
 from kov.wire.schema import response_type

@@ -18,7 +18,7 @@ from kov.handlers.init_producer_id import InitProducerIdRequest, InitProducerIdR
 from tests.kov.handlers.door import Door, Wire, a_door
 from tests.kov.wire.requests import frame, request, sized
 
-LISTED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 10: (0, 6), 18: (0, 4), 22: (0, 5)}
+LISTED = {0: (0, 13), 1: (4, 18), 2: (1, 11), 3: (0, 13), 10: (0, 6), 11: (0, 9), 18: (0, 4), 22: (0, 5)}
 
 
 @pytest.fixture
@@ -112,13 +112,12 @@ async def test_a_transactional_id_is_refused_for_good_and_logged_once(
 @pytest.mark.parametrize(
     ("key_type", "code", "text"),
     [
-        (0, ErrorCode.group_authorization_failed, "doesn't serve consumer groups"),
         (1, ErrorCode.transactional_id_authorization_failed, "doesn't serve transactions"),
         (2, ErrorCode.group_authorization_failed, "doesn't serve consumer groups"),
         (9, ErrorCode.invalid_request, "no coordinator of type 9"),
     ],
 )
-async def test_nobody_is_a_coordinator_and_the_answer_says_why(
+async def test_who_has_no_coordinator_is_told_why(
     wire: Wire, key_type: int, code: ErrorCode, text: str
 ) -> None:
     single = await wire.ask_entity(2, FindCoordinatorRequest(key="k", key_type=key_type))
@@ -133,6 +132,12 @@ async def test_nobody_is_a_coordinator_and_the_answer_says_why(
 
 @pytest.mark.parametrize("version", range(7))
 async def test_every_version_of_find_coordinator_is_answered(wire: Wire, version: int) -> None:
+    """A group's coordinator is the node that was asked, which then refuses the group."""
     entity = await wire.ask_entity(version, FindCoordinatorRequest(key="g", coordinator_keys=("g",)))
-    assert "group_authorization_failed" in repr(entity)
-    assert "node_id=-1" in repr(entity)
+    assert "error_code=<ErrorCode.none: 0>" in repr(entity)
+    assert "node_id=1, host='kov-1', port=9092" in repr(entity)
+
+
+async def test_no_coordinator_is_asked_for(wire: Wire) -> None:
+    entity = await wire.ask_entity(6, FindCoordinatorRequest(coordinator_keys=()))
+    assert "coordinators=()" in repr(entity)

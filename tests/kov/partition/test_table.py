@@ -26,6 +26,7 @@ from kov.partition.identity import (
     writer_of,
 )
 from kov.partition.limits import Limits
+from kov.partition.states import State
 from kov.partition.stream import Stream
 from kov.partition.table import PartitionTable
 from kov.partition.unsealing import Unsealer
@@ -268,6 +269,45 @@ async def test_who_waits_on_a_deleted_topic_is_answered_at_once_and_the_others_g
     assert table.known(BILLS, 0) is None
     assert (table.known(ORDERS, 0), table.known(ORDERS, 1)) == (first, last)
     assert await offset_of(send(first, batch())) == await offset_of(send(last, batch())) == 0
+
+
+async def test_what_was_taken_for_a_topic_that_left_the_mapping_file_is_still_stored(
+    table: PartitionTable, cluster: Cluster
+) -> None:
+    mapped = replace(BILLS, origin=Origin.FILE)
+    leaving = table.get(mapped, 0)
+    cluster[3].hold()
+    waiting = send(leaving, batch())
+    await until(lambda: bool(cluster[3].sent))
+    table.keep_up_with([ORDERS])
+    assert table.known(mapped, 0) is None
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    cluster[3].release()
+    assert await offset_of(waiting) == 0
+    await until(lambda: leaving.state is State.CLOSED)
+    with pytest.raises(KafkaError, match="partition 0 of bills is not in the mapping file now") as later:
+        send(leaving, batch())
+    assert later.value.code is ErrorCode.unknown_topic_or_partition
+
+
+async def test_partitions_that_are_gone_or_lie_elsewhere_are_closed_and_the_others_go_on(
+    table: PartitionTable, cluster: Cluster
+) -> None:
+    mapped = replace(ORDERS, origin=Origin.FILE)
+    stays, moves = table.get(mapped, 0), table.get(mapped, 1)
+    await offset_of(send(stays, batch()))
+    await offset_of(send(moves, batch()))
+    elsewhere = replace(mapped, log_streams=(mapped.log_streams[0], LogStreamId(3)))
+    table.keep_up_with([elsewhere])
+    assert table.known(mapped, 0) is stays
+    assert await offset_of(send(table.get(elsewhere, 1), batch())) == 0, "another log stream, from its start"
+    await until(lambda: moves.state is State.CLOSED)
+
+    table.keep_up_with([replace(mapped, log_streams=mapped.log_streams[:1])])
+    assert table.known(mapped, 1) is None
+    assert await offset_of(send(stays, batch())) == 1
 
 
 async def test_closing_the_table_waits_for_partitions_of_deleted_topics(

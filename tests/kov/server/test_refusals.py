@@ -11,8 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from kov import commands
-from kov.address import Address
+from kov.address import NamedAddress
 from kov.cli import app
+from kov.serving import Wishes
 
 MAPPING = """\
 varlog: {cluster_id: 1, metadata_repositories: ["127.0.0.1:1"]}
@@ -46,11 +47,12 @@ def serve(
     data: Path | None = None,
 ) -> int:
     return commands.serve(
-        file,
-        listen=Address.parse(listen) if listen else None,
-        advertise=Address.parse(advertise) if advertise else None,
-        data=data,
-        node_id=None,
+        Wishes(
+            file=file,
+            listen=[NamedAddress.parse(listen)] if listen else (),
+            advertise=[NamedAddress.parse(advertise)] if advertise else (),
+            data=data,
+        )
     )
 
 

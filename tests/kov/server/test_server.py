@@ -123,7 +123,7 @@ async def test_a_topic_of_the_catalog_can_not_be_mapped_too(cluster: Cluster, st
         await Creator(catalog, cluster.server.address).create("orders", 1, {})
         await catalog.close()
 
-    with pytest.raises(ConfigError, match=r"m\.yaml: topics\.orders: the catalog has a topic of this name"):
+    with pytest.raises(ConfigError, match=r"m\.yaml:2: topics\.orders: the catalog has a topic of this name"):
         await start(cluster.config(TOPICS + CATALOG))
 
 

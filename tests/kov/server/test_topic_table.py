@@ -55,6 +55,21 @@ def test_a_topic_that_left_the_catalog_is_gone() -> None:
     assert (topics.all(), topics.get("c"), topics.by_uuid(UUID(int=3))) == ((), None, None)
 
 
+def test_topics_of_the_file_are_replaced_and_those_of_the_catalog_stay() -> None:
+    old, shadowed, cataloged = topic("a", 1), topic("a", 2, Origin.CATALOG), topic("c", 3, Origin.CATALOG)
+    topics, seen = Topics([old]), list[tuple[Topic, ...]]()
+    topics.replace_cataloged([shadowed, cataloged])
+    topics.watch_with(lambda every: seen.append(tuple(every)))
+    assert topics.mapped_ids() == {1}
+
+    topics.replace_mapped([topic("b", 4)])
+    assert [each.name for each in topics.all()] == ["a", "b", "c"]
+    assert topics.get("a") is shadowed, "nothing of the file is in its way any more"
+    assert topics.by_uuid(old.uuid) is None
+    assert topics.mapped_ids() == {4}
+    assert seen == [topics.all()]
+
+
 def test_of_two_topics_of_one_name_the_file_s_is_served_and_the_quarrel_is_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -38,7 +38,7 @@ def request(key: int, version: int, body: object) -> Entity:
 
 
 _ZERO: Mapping[str, object] = {
-    "bool": False, "int8": 0, "int16": 0, "int32": 0, "string": "", "timedelta_i32": timedelta(0),
+    "bool": False, "int8": 0, "int16": 0, "int32": 0, "int64": 0, "string": "", "timedelta_i32": timedelta(0),
 }  # fmt: skip
 
 
@@ -138,8 +138,10 @@ _VALUES: Mapping[str, Callable[[random.Random], object]] = {
     "int32": lambda rng: rng.randrange(-(2**31), 2**31),
     "int64": lambda rng: rng.randrange(-(2**63), 2**63),
     "string": lambda rng: rng.choice(["", "orders", "ä" * 70]),
+    "bytes": lambda rng: rng.randbytes(rng.randrange(300)),
     "records": lambda rng: rng.randbytes(rng.randrange(300)),
     "timedelta_i32": lambda rng: timedelta(milliseconds=rng.randrange(-5, 2**31)),
+    "timedelta_i64": lambda rng: timedelta(milliseconds=rng.randrange(-5, 2**40)),
     "error_code": lambda rng: rng.choice(list(ErrorCode)),
     "datetime_i64": lambda rng: datetime.fromtimestamp(rng.randrange(2**31), UTC),
     "uuid": lambda rng: UUID(int=rng.randrange(1, 2**128)),

@@ -10,8 +10,11 @@ import pytest
 from kio.schema.api_versions.v3.request import ApiVersionsRequest
 from kio.schema.fetch.v17.request import FetchRequest
 from kio.schema.metadata.v1.request import MetadataRequest
+from kio.schema.offset_commit.v2.request import OffsetCommitRequest
 from kio.schema.produce.v9.request import ProduceRequest
+from kio.schema.types import GroupId
 from kio.serial import entity_writer
+from kio.static.primitive import i64Timedelta
 
 from kov.errors import ProtocolError
 from kov.handlers.fetch import FetchableTopicResponse, FetchResponse, PartitionData
@@ -151,6 +154,22 @@ def test_the_client_id_may_be_null_and_needs_not_be_utf_8() -> None:
     assert messages.decode(messages.read_head(data), data, MetadataRequest).client_id is None
     data = frame(body, client_id=b"\x80abc")
     assert messages.decode(messages.read_head(data), data, MetadataRequest).client_id == "\ufffdabc"
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(2**63 - 1, timedelta.max), (-(2**63), timedelta.min), (-1, timedelta(milliseconds=-1))],
+)
+def test_the_longest_time_stands_for_longer_ones(value: int, read: timedelta) -> None:
+    """OffsetCommit v2 has a retention in 64 bits of milliseconds, which no `timedelta` holds."""
+    body = OffsetCommitRequest(
+        group_id=GroupId("g"), member_id="m", retention_time=i64Timedelta.parse(timedelta(0)), topics=()
+    )
+    data = frame(body)
+    assert data.endswith(bytes(12))  # the retention, no topics
+    found = decode(data[:-12] + struct.pack(">qi", value, 0))
+    assert isinstance(found, OffsetCommitRequest)
+    assert found.retention_time == read
 
 
 @pytest.mark.parametrize(("key", "version"), EVERY_VERSION)

@@ -17,7 +17,7 @@ _CODES = {
     "Message size too large": 10,
     "Invalid topic": 17,
     "Invalid required acks": 21,
-    "this server doesn't serve consumer groups": 30,
+    "Group authorization failed": 30,
     "Transactional Id authorization failed": 53,
 }
 _FAILED = ("Delivery failed", "Failed to produce", "Consumer error")  # a lost connection is an ERROR too

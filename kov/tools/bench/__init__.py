@@ -1,0 +1,1 @@
+"""`kov bench`: a load, its rate and latency while it runs, and what came of it."""

@@ -1,0 +1,1 @@
+"""`kov top`: what a running kov is doing, looked at from outside."""
