@@ -10,7 +10,7 @@ MINUTES ?= 30
 STORAGE ?= varlog_lite
 STATE  ?= ./adversity-$(STORAGE)
 
-.PHONY: help run demo test test-all test-long test-soak test-java mutants interop interop-ci adversity fuzz lint types contracts proto docs bench clean
+.PHONY: help run demo test test-all test-long test-soak test-java mutants interop interop-ci containers adversity fuzz lint types contracts proto docs site bench clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,10 +37,10 @@ demo: $(VENV)/.demo ## two real producers write, the records are read back twice
 	@$(BIN)/kov demo
 
 test: $(VENV)/.dev ## the tests with Python clients only
-	$(BIN)/pytest -q -m "not slow and not java and not interop"
+	$(BIN)/pytest -q -m "not slow and not java and not interop and not containers"
 
 test-long: $(VENV)/.dev ## what `make test` leaves out, Java too: needs a JDK, Maven, spin and gcc
-	$(BIN)/pytest -q -m "(slow or java) and not soak and not interop"
+	$(BIN)/pytest -q -m "(slow or java) and not soak and not interop and not containers"
 
 test-soak: $(VENV)/.dev ## kills and more kills, for half an hour
 	$(BIN)/pytest -q -m soak
@@ -60,10 +60,13 @@ interop: $(VENV)/.dev ## client libraries of six languages; writes docs/clients.
 interop-ci: $(VENV)/.dev ## fewer scenarios for each of them
 	$(BIN)/pytest -q -m "interop and not slow"
 
+containers: $(VENV)/.dev ## the image and compose/ for real: takes a Docker engine, or root, docker.io and debootstrap
+	$(BIN)/pytest -q -m containers
+
 test-java: $(VENV)/.dev ## beside Apache Kafka's own server only
 	$(BIN)/pytest -q -m java
 
-test-all: test test-long interop-ci ## everything
+test-all: test test-long interop-ci containers ## everything
 
 lint: $(VENV)/.dev ## ruff, and whether the generated code is current
 	$(BIN)/ruff check .
@@ -71,6 +74,9 @@ lint: $(VENV)/.dev ## ruff, and whether the generated code is current
 	$(BIN)/python proto/generate.py --check
 	$(BIN)/python docs/client_api.py --check
 	$(BIN)/python docs/protocol.py --check
+	$(BIN)/python docs/metrics.py --check
+	$(BIN)/python docs/configuration.py --check
+	$(BIN)/python docs/assets/pictures.py --check
 
 types: $(VENV)/.dev ## strict mypy
 	$(BIN)/mypy
@@ -81,9 +87,16 @@ contracts: $(VENV)/.dev ## which package may import which
 proto: $(VENV)/.dev ## regenerate varlog_client/pb and kov/pb
 	$(BIN)/python proto/generate.py
 
-docs: $(VENV)/.dev ## regenerate docs/client-api.md from the docstrings, and the table of docs/protocol.md
+docs: $(VENV)/.dev ## regenerate what of docs/ is made from the program, and the pictures
 	$(BIN)/python docs/client_api.py
 	$(BIN)/python docs/protocol.py
+	$(BIN)/python docs/metrics.py
+	$(BIN)/python docs/configuration.py
+	$(BIN)/python docs/assets/pictures.py
+
+site: $(VENV)/.dev ## docs/ as pages in site/, which can be opened as files; links are checked
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open site/index.html"
 
 bench: $(VENV)/.dev ## kov, the log beneath it and Apache Kafka in one table; QUICK=1: 3 minutes instead of 40
 	$(BIN)/python -m bench.suite $(if $(QUICK),--quick)
