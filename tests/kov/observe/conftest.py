@@ -41,7 +41,7 @@ def made(config: Config) -> Looked:
     config = replace(config.with_one_node(LOCAL), http=FREE)
     http = listening.bind_http(config.http)
     (url,) = listening.urls([http])
-    return Looked(Server(config, listening.bind(config.node), http=http, open_timeout_s=3), url)
+    return Looked(Server(config, listening.bind(config.node), http=http, open_timeout_s=1), url)
 
 
 @pytest.fixture

@@ -127,6 +127,7 @@ def test_several_nodes_need_as_many_ports() -> None:
         listening.first_of(Address("127.0.0.1", 65_534), 4)
 
 
+@pytest.mark.slow
 def test_kov_serve_says_where_it_can_be_looked_at(tmp_path: Path) -> None:
     with KovProcess(tmp_path, "--data", str(tmp_path / "kov-data"), "--http", "127.0.0.1:0") as kov:
         url = kov.ready_line.partition("http: ")[2]

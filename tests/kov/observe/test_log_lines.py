@@ -139,6 +139,7 @@ async def test_many_slow_requests_are_said_once_and_counted(caplog: pytest.LogCa
     assert len([line for line in slow_lines(caplog) if line.levelno == logging.WARNING]) == 1
 
 
+@pytest.mark.slow
 def test_a_running_kov_writes_nothing_but_json_where_it_is_told_to(tmp_path: Path) -> None:
     arguments = ("--data", str(tmp_path / "kov-data"), "--log-format", "json")
     with KovProcess(tmp_path, *arguments) as kov:

@@ -1,0 +1,82 @@
+"""Every command of README and docs is run, and those that can't be are checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kov.config import read_bytes
+from tests.docs.blocks import COMMANDS, LANGUAGES, PAGES, ROOT, Block, blocks
+from tests.docs.options import mistake, spans
+from tests.docs.stage import Failed, Stage, compare
+
+RUN = [page for page in PAGES if any(block.is_run for block in blocks(page))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    assert [str(block) for block in blocks(page) if block.language not in LANGUAGES] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_has_the_options_that_the_page_says(page: Path) -> None:
+    written = [(str(block), each.text) for block in blocks(page) for each in block.commands()]
+    written += spans(page)
+    assert [f"{where}: {text}: {said}" for where, text in written if (said := mistake(text))] == []
+
+
+def test_most_commands_are_run() -> None:
+    every = [block for page in PAGES for block in blocks(page) if block.language in COMMANDS]
+    assert len([block for block in every if not block.why_not_run]) > len(every) / 2 > 5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_of_yaml_is_right(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "yaml":
+            assert isinstance(yaml.safe_load(block.text), dict)
+            if "\nvarlog:" in block.text:
+                read_bytes(block.text.encode(), source=str(block), environment={})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_every_command_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        for block in blocks(page):
+            if block.is_run:
+                _run(stage, block)
+
+
+def _run(stage: Stage, block: Block) -> None:
+    try:
+        for hidden in block.before:
+            stage.run(hidden)
+        if block.language == "python":
+            assert stage.program(block.text) == list(block.prints), block
+        for command in block.commands():
+            printed = stage.run(command.text)
+            if command.expected is not None and not block.varies:
+                differs = compare(command.expected, printed)
+                assert differs is None, f"{block}: {command.text}\n{differs}"
+    except Failed as failed:
+        pytest.fail(f"{block}: {failed}")
+
+
+def test_a_wrong_option_is_found() -> None:
+    assert mistake("kov serve --worker 4") == "kov serve has no --worker"
+    assert mistake("echo x | kov prodcue t") == "kov has no prodcue"
+    assert mistake("make tset") == "the Makefile has no tset"
+    assert mistake("python -m bench.nothing") == "there is no bench.nothing"
+    assert mistake("kov cat orders --last 3 | head -1") is None
+
+
+def test_other_output_is_found() -> None:
+    assert compare(("2 topics, 8 partitions",), ["3 topics, 12  partitions"]) is None
+    assert compare(("2 topics, 8 partitions",), ["2 topics"]) is not None
+
+
+def test_the_root_is_the_project() -> None:
+    assert (ROOT / "mkdocs.yml").exists()
