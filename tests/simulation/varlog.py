@@ -84,6 +84,9 @@ class SimulatedVarlog:
         while not self.log_streams[log_stream_id].unseal():
             await asyncio.sleep(0.1)
 
+    async def keep_running(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
+        """It never seals one by itself."""
+
     def changed(self) -> None:
         self.version += 1
 
