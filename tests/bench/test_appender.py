@@ -150,7 +150,7 @@ def _app() -> typer.Typer:
 async def measured(results: Results, directory: Path, *, budget_s: float, grid: Grid) -> Spent:
     with Progress(disable=True) as progress:
         until = time.monotonic() + budget_s
-        run = Run(results, directory, seconds=0.05, until=until, progress=progress)
+        run = Run(results, directory, seconds=0.1, until=until, progress=progress)
         await run.through(plan(LITE, grid))
     return run.spent
 
