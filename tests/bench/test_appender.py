@@ -38,6 +38,7 @@ from bench.windows import Arrivals, OpenWindow
 LITE = "varlog_lite"
 CELL = Cell(target=LITE, way=Way.APPENDER, pipeline=2, batch=1, entry_bytes=1024)
 CONDITIONS = {"cores": 2, "seconds": 1.0}
+SECONDS = 0.1
 
 
 def figures(rate: float = 100.0, *, batches: int = 100, p99_ms: float = 3.0) -> Figures:
@@ -150,7 +151,7 @@ def _app() -> typer.Typer:
 async def measured(results: Results, directory: Path, *, budget_s: float, grid: Grid) -> Spent:
     with Progress(disable=True) as progress:
         until = time.monotonic() + budget_s
-        run = Run(results, directory, seconds=0.1, until=until, progress=progress)
+        run = Run(results, directory, seconds=SECONDS, until=until, progress=progress)
         await run.through(plan(LITE, grid))
     return run.spent
 
@@ -215,7 +216,7 @@ async def test_open_loop_bears_the_load_that_was_measured(tmp_path: Path) -> Non
     opened = [each for cell, each in results.cells.items() if cell.open and cell.load_share == 0.5]
     fresh = [each for each in opened if each.rate is not None]
     assert {each.rate for each in fresh} == {300.0}
-    assert {each.entries for each in fresh} == {int(300 * 0.0625) - int(300 * 0.0125)}
+    assert {each.entries for each in fresh} == {int(300 * 1.25 * SECONDS) - int(300 * 0.25 * SECONDS)}
 
 
 def test_load_above_what_its_way_can_take_is_left_out(tmp_path: Path) -> None:
