@@ -32,7 +32,7 @@ from varlog_client.errors import Sealed, VarlogError
 log = logging.getLogger(__name__)
 
 SAY_AGAIN_S: Final = 10.0
-_HOLD: Final = 5  # times `deposed_s`: longer than a namesake's last writes and two pauses behind them
+_HOLD: Final = 5  # pauses in which a namesake writes: one that is ending has less to write
 
 
 class Ownership:
@@ -70,7 +70,7 @@ class Ownership:
         self._doubts_in_a_row = 0
         self._task: asyncio.Task[None] | None = None
         self._said: tuple[type[VarlogError] | None, float] = None, 0.0
-        self._hold_until = 0.0
+        self._hold = 0
 
     def become(self, state: State, why: str) -> None:
         assert state in MOVES[self.state], f"{self.state} -> {state}"
@@ -173,16 +173,16 @@ class Ownership:
             State.DEPOSED, f"{self._other()} writes this partition now" if self.leader else "it was fenced"
         )
         if by.node == self._node:
-            self._hold_until = now + _HOLD * self._limits.deposed_s
+            self._hold = _HOLD
             self._reconsider_if_asked()
         else:
-            self._hold_until = 0.0
+            self._hold = 0
             self._backlog.refuse(self.not_leader())
 
     @property
     def holds(self) -> bool:
-        """Deposed by a namesake not long ago: what is appended waits in the backlog."""
-        return asyncio.get_running_loop().time() < self._hold_until
+        """Deposed by a namesake that wasn't seen to go on writing: what is appended waits in the backlog."""
+        return self._hold > 0
 
     def _name_leader(self, writer: WriterStamp) -> None:
         node, epoch = writer.node, self._view.fold.position.epoch
@@ -244,8 +244,7 @@ class Ownership:
             return True
         if fold.writer is not None:
             self._name_leader(fold.writer)
-            if fold.writer.node != self._node:
-                self._hold_until = 0.0
+            self._hold = self._hold - 1 if fold.writer.node == self._node else 0
         return False
 
     async def _free_after(self, pause_s: float) -> None:
