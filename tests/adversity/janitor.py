@@ -54,8 +54,9 @@ class Janitor:
                     await Admin.connect(admin_address) as admin,
                 ):
                     while True:
+                        places = [*self.places]  # what is added from here on, the view may not have
                         await log.refresh()
-                        await asyncio.gather(*(self._look(log, admin, place) for place in self.places))
+                        await asyncio.gather(*(self._look(log, admin, place) for place in places))
                         self._looked.set()
                         await asyncio.sleep(_LOOK_S)
 
