@@ -302,6 +302,7 @@ def test_without_scripts_the_partitions_are_there_and_can_be_searched(busy: Stag
         driver.find_element(By.NAME, "topic").send_keys("payments")
         Select(driver.find_element(By.NAME, "show")).select_by_value("opened")
         driver.find_element(By.CSS_SELECTOR, "#ask-partitions button").click()
+        wait_for_sync(lambda: "topic=payments" in driver.current_url, what="the page that was asked for")
         rows = driver.find_elements(By.CSS_SELECTOR, "#rows-partitions tr")
         assert len(rows) == 4
         assert "payments/0" in rows[0].text
