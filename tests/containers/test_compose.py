@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.containers.conftest import cannot_run
 from tests.containers.engine import Docker
 from tests.containers.images import build_program
 from tests.containers.project import composed
@@ -43,7 +44,7 @@ async def test_records_outlive_the_containers_of_kov_yml(docker: Docker, kov_ima
 def prometheus_image(docker: Docker, base_image: str) -> Iterator[str]:
     program = shutil.which("prometheus")
     if program is None:
-        pytest.skip("needs Debian's package prometheus")
+        cannot_run("needs Debian's package prometheus")
     name = "kov-tests-prometheus"
     build_program(docker, name, base_image, Path(program))
     yield name
