@@ -2,5 +2,7 @@
 
 import os
 
+import kov as kov  # before gRPC: says how child processes are started
+
 # gRPC's own log lines would stand between ours.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
