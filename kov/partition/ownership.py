@@ -27,7 +27,7 @@ from kov.partition.reader import Reader
 from kov.partition.states import MOVES, State
 from kov.partition.unsealing import Unsealer
 from varlog_client import LogStreamAppender
-from varlog_client.errors import Sealed, VarlogError
+from varlog_client.errors import CallTimeout, Sealed, VarlogError
 
 log = logging.getLogger(__name__)
 
@@ -131,17 +131,23 @@ class Ownership:
             self._give_up(str(error))
             return None
         except VarlogError as error:
-            self._say_it_waits(error)
+            await self._mend(error)
+            return Void()
         except Exception as error:  # a defect of ours must not leave it opening for ever: fold anew, later
             log.exception("%r: opening failed", self._whom)
             self._view.forget()
             self._give_up(f"opening failed unexpectedly: {error}")
             return None
-        if self._unsealer is not None:
-            await self._unsealer.consider(self._history.stream)
-        return Void()
 
-    def _say_it_waits(self, error: VarlogError) -> None:
+    async def _mend(self, error: VarlogError) -> None:
+        """Says what `error` means, and does about it what the mapping file allows."""
+        stream = self._history.stream
+        stuck = isinstance(error, CallTimeout) and await stream.runs()
+        self._say_it_waits(error, stuck=stuck)
+        if self._unsealer is not None:
+            await (self._unsealer.seal(stream) if stuck else self._unsealer.consider(stream))
+
+    def _say_it_waits(self, error: VarlogError, *, stuck: bool) -> None:
         """Attempts are many: says at once what is new, and the same now and then."""
         now = asyncio.get_running_loop().time()
         kind, again = self._said
@@ -152,6 +158,11 @@ class Ownership:
         if isinstance(error, Sealed):
             how = "unseals it when that is safe" if self._unsealer else "waits until it is unsealed"
             self.waits_for = f"{self._history.stream} is sealed; kov {how}"
+        elif stuck:
+            how = "a slow disk, or it is stuck; seal and unseal it if this lasts"
+            if self._unsealer:
+                how = "a slow disk, or it is stuck; kov seals and unseals it"
+            self.waits_for = f"{self._history.stream} runs and answers no append: {how}"
         else:
             self.waits_for = f"can't be opened now: {error}"
         log.warning("%r: %s", self._whom, self.waits_for)

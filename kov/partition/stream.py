@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from varlog_client import Log, LogStreamAppender
+from varlog_client.errors import VarlogError
 from varlog_client.types import (
     END_LLSN,
     LLSN,
@@ -48,6 +49,18 @@ class Stream:
             replica.storage_node_id == primary and replica.status is not LogStreamStatus.SEALING
             for replica in extent.replicas
         )
+
+    async def runs(self) -> bool:
+        """Whether the metadata, read anew, and all replicas call it RUNNING; not where one can't be asked."""
+        try:
+            known = (await self.refresh()).log_streams.get(self.log_stream_id)
+            if known is None or known.status is not LogStreamStatus.RUNNING:
+                return False
+            replicas = (await self.peek()).replicas
+        except VarlogError:
+            return False
+        running = [replica for replica in replicas if replica.status is LogStreamStatus.RUNNING]
+        return len(running) == len(known.replicas)
 
     async def refresh(self) -> ClusterMetadata:
         """Reads the cluster's metadata again: the primary may have moved."""

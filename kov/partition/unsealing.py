@@ -1,4 +1,9 @@
-"""Unseals log streams, where the mapping file allows it: every restart of a storage node seals its own."""
+"""Unseals log streams, where the mapping file allows it: every restart of a storage node seals its own.
+
+One that is stuck is sealed first. Sealed with appends under way and unsealed again, however patiently, a log
+stream of a busy cluster may run on all its nodes and commit nothing of what it accepts, until it is sealed
+once more (seen).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ from varlog_client.types import LogStream, LogStreamId, LogStreamStatus
 _log: Final = logging.getLogger(__name__)
 SETTLED_S: Final = 2.0
 FORGOTTEN_S: Final = 30.0  # longer than a round over a thousand log streams takes, which wait for one another
+SEAL_AGAIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Unsealer:
         self._address = address
         self._lock = asyncio.Lock()
         self._looks: dict[LogStreamId, _Look] = {}
+        self._sealed_at: dict[LogStreamId, float] = {}
 
     async def consider(self, stream: Stream) -> None:
         """Unseals `stream` if that is safe now: for two seconds, at each look, every replica has said SEALED,
@@ -53,6 +60,24 @@ class Unsealer:
                         await admin.unseal(stream.topic_id, stream.log_stream_id)
             except VarlogError as error:
                 _log.warning("%s can't be unsealed: %s", stream, error)
+
+    async def seal(self, stream: Stream) -> None:
+        """Seals `stream`, which answers no append though it runs everywhere; `consider` unseals it then.
+
+        At most once a minute, since what looks stuck may be a slow disk, which a seal doesn't make faster.
+        What it discards was not acknowledged to anybody. Never raises `VarlogError`.
+        """
+        async with self._lock:
+            now = asyncio.get_running_loop().time()
+            if now < self._sealed_at.get(stream.log_stream_id, -SEAL_AGAIN_S) + SEAL_AGAIN_S:
+                return
+            self._sealed_at[stream.log_stream_id] = now
+            _log.warning("sealing %s, which seems stuck", stream)
+            try:
+                async with await Admin.connect(self._address) as admin:
+                    await admin.seal(stream.topic_id, stream.log_stream_id)
+            except VarlogError as error:
+                _log.warning("%s can't be sealed: %s", stream, error)
 
     async def _is_safe(self, stream: Stream) -> bool:
         known = (await stream.refresh()).log_streams.get(stream.log_stream_id)

@@ -1,9 +1,14 @@
-"""Who unseals what a restart left sealed: an operator with patience, or nobody, where kov is to do it."""
+"""Who unseals what a restart left sealed: an operator with patience, or nobody, where kov is to do it.
+
+The operator reads kov's log, too, and seals what it calls stuck, as it says; then unseals it like any other.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
+from pathlib import Path
 
 from varlog_client import Admin, Log, LogStreamId, LogStreamStatus, TopicId, VarlogError
 
@@ -11,6 +16,9 @@ LogStreamPlace = tuple[TopicId, LogStreamId]
 
 _LOOK_S = 0.3
 _RUNNING_S = 60.0
+_STUCK = re.compile(
+    rb"log stream (\d+) of Varlog topic (\d+) runs and answers no append: .*; seal and unseal it"
+)
 
 
 class Janitor:
@@ -24,6 +32,9 @@ class Janitor:
         self._unseals = unseals
         self._patience_s = patience_s
         self._sealed_since: dict[LogStreamPlace, float] = {}
+        self.logs: list[Path] = []
+        self.sealed: list[LogStreamPlace] = []
+        self._read: dict[Path, int] = {}
         self._looked = asyncio.Event()
         self._running: set[LogStreamPlace] = set()
         self._task: asyncio.Task[None] | None = None
@@ -57,6 +68,9 @@ class Janitor:
                         places = [*self.places]  # what is added from here on, the view may not have
                         await log.refresh()
                         await asyncio.gather(*(self._look(log, admin, place) for place in places))
+                        for place in self._called_stuck():
+                            await admin.seal(*place)
+                            self.sealed.append(place)
                         self._looked.set()
                         await asyncio.sleep(_LOOK_S)
 
@@ -73,6 +87,18 @@ class Janitor:
                 self._sealed_since.pop(place, None)
             elif self._unseals and place not in self.left_sealed and self._is_patient_enough(place):
                 await admin.unseal(*place)
+
+    def _called_stuck(self) -> set[LogStreamPlace]:
+        """In what kov has logged since the last look."""
+        stuck = set()
+        for file in self.logs:
+            with file.open("rb") as log:
+                log.seek(self._read.get(file, 0))
+                lines, newline, _ = log.read().rpartition(b"\n")
+            self._read[file] = self._read.get(file, 0) + len(lines + newline)
+            for log_stream, topic in _STUCK.findall(lines):
+                stuck.add((TopicId(int(topic)), LogStreamId(int(log_stream))))
+        return stuck
 
     def _is_patient_enough(self, place: LogStreamPlace) -> bool:
         now = asyncio.get_running_loop().time()

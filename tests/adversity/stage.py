@@ -83,6 +83,7 @@ class Stage:
         """One more kov process with the same mapping file; new connections go to it from now on."""
         kov = KovNode(self._directory / f"kov-{len(self._kovs)}", self.front.address, self._mapping)
         await asyncio.to_thread(kov.start)
+        self.storage.operate(kov.log)
         self._kovs.append(kov)
         self.front.target = kov.bound
 

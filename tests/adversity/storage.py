@@ -101,6 +101,10 @@ class Storage:
     def let_go(self) -> None:
         self._minder.left_sealed.clear()
 
+    def operate(self, log: Path) -> None:
+        """Whoever unseals does from now on what this log of a kov says is to be done."""
+        self._minder.logs.append(log)
+
     async def all_running(self) -> None:
         """Returns when all log streams run. TimeoutError after a minute."""
         await self._minder.all_running()

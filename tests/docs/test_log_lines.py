@@ -1,4 +1,4 @@
-"""docs/log-lines.md has every warning and every error of the program."""
+"""docs/log-lines.md has every warning and every error of the program, and the status page says the same."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from kov.observe.status.advice import ADVICE, advice_for
 from tests.docs.blocks import ROOT
 
 PAGE = ROOT / "docs" / "log-lines.md"
 LOUD = {"warning", "error", "exception", "critical", "complain", "say"}
 PLACE = re.compile(r"%[-\d.]*[a-z]")
 ROW = re.compile(r"^\| `(.+?)` \|", re.MULTILINE)
+WHOLE_ROW = re.compile(r"^\| `(.+?)` \| (.+?) \| (.+?) \|$", re.MULTILINE)
+SEE = re.compile(r"; see \[[^]]+\]\([^)]+\)$")
 OURS = ("kov", "varlog_client", "varlog_lite")
 MADE_ELSEWHERE = 8
 """Lines that only pass on what is said elsewhere, as `%r: %s` does: the page has the sentences."""
@@ -72,3 +75,19 @@ def test_every_line_of_the_page_is_in_the_program() -> None:
 def test_a_line_that_says_nothing_by_itself_is_the_exception() -> None:
     assert len([text for text in templates() if not re.search(r"[a-z]{3}", text)]) <= MADE_ELSEWHERE
     assert len(templates()) > 50
+
+
+def test_the_status_page_says_the_same_to_do() -> None:
+    differ = {}
+    for line, meaning, todo in WHOLE_ROW.findall(PAGE.read_text(encoding="utf-8")):
+        defect = todo.startswith("report this defect")
+        assert "a defect" not in meaning or defect, line
+        advice = advice_for(line.replace("…", "7"), defect=defect)
+        if advice.casefold() != f"{SEE.sub('', todo)}.".casefold():
+            differ[line] = (todo, advice)
+    assert differ == {}
+
+
+def test_every_advice_is_about_a_line_of_the_page() -> None:
+    lines = [row.replace("…", "7") for row in rows()]
+    assert [each for each, _ in ADVICE if not any(re.search(each, line) for line in lines)] == []

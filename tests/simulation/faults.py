@@ -83,7 +83,8 @@ class Storm:
 
     def _unseal(self) -> None:
         """What the old primary was made to take over, nobody but an operator mends: it is sealed again."""
-        if self._stream.acting is not self._stream.primary and not self._stream.sealed:
+        usurped = self._stream.acting is not self._stream.primary
+        if (usurped or (self._operated and self._stream.stuck)) and not self._stream.sealed:
             self._stream.seal()
         if self._operated:
             self._stream.unseal()

@@ -49,6 +49,7 @@ class SimulatedLogStream:
         self.first = 1
         self.sealed = False
         self.half_unsealed = False  # the primary runs and commits nothing, until it is sealed again
+        self.stuck = False  # runs everywhere and commits nothing, until it is sealed again
         self.acting = replicas[0]  # the replica that takes appends
         self.hanging = False  # accepts, commits nothing
         self.lag = 0  # how many committed entries the backups haven't heard of
@@ -99,7 +100,7 @@ class SimulatedLogStream:
 
     def _can_commit(self) -> bool:
         replicas_work = all(node.works for node in self.replicas)
-        hangs = self.hanging or self.half_unsealed
+        hangs = self.hanging or self.half_unsealed or self.stuck
         return replicas_work and self.varlog.repository.works and not hangs
 
     def _saw(self, what: str, happened: bool = True) -> None:
@@ -153,7 +154,7 @@ class SimulatedLogStream:
         if not self.sealed:
             self.sealed = True
             self.varlog.changed()
-        self.half_unsealed = False
+        self.half_unsealed = self.stuck = False
         discarded, self.accepted = list(self.accepted), deque()
         self._saw("a seal discarded an append", bool(discarded))
         for appended in discarded:
@@ -167,6 +168,8 @@ class SimulatedLogStream:
             return False
         if self.sealed:
             self.sealed = False
+            self.stuck = self.varlog.network.happens(self.varlog.network.faults.stuck)
+            self._saw("a log stream was stuck after an unseal", self.stuck)
             self.acting = self.primary
             self.varlog.changed()
         return True
@@ -174,7 +177,11 @@ class SimulatedLogStream:
     def node_killed(self, node: Node) -> None:
         """With the primary goes a tail of what it had accepted; the cluster notices after a while."""
         if node is self.primary:
-            kept = 0 if self.half_unsealed else self.varlog.network.rng.randint(0, len(self.accepted))
+            kept = (
+                0
+                if self.half_unsealed or self.stuck
+                else self.varlog.network.rng.randint(0, len(self.accepted))
+            )
             while len(self.accepted) > kept:
                 self.accepted.pop().call.forget()
             while self.accepted and not self.by_hand:

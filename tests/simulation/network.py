@@ -20,6 +20,7 @@ class Faults(NamedTuple):
     lost_call: float = 0.0  # of a unary call: it runs into its timeout
     cut_reading: float = 0.0  # of a message with entries
     arrives_after_cut: float = 0.3
+    stuck: float = 0.0  # of an unseal: the log stream runs and commits nothing, until it is sealed again
 
 
 class Network:

@@ -148,7 +148,7 @@ class Nobody(Process):
 
 
 class AdminServer(Process):
-    """Trims and unseals; all else is done to the cluster directly."""
+    """Trims, seals and unseals; all else is done to the cluster directly."""
 
     def __init__(self, varlog: SimulatedVarlog) -> None:
         super().__init__()
@@ -157,6 +157,10 @@ class AdminServer(Process):
     def unary(self, method: str, request: Any) -> Message:
         if method == "Trim":
             return admpb_pb2.TrimResponse(results=self._varlog.trim(request.topic_id, request.last_glsn))
+        if method == "Seal":
+            self._varlog.network.seen["kov asked to seal"] += 1
+            self._varlog.log_streams[LogStreamId(request.log_stream_id)].seal()
+            return admpb_pb2.SealResponse()
         if method == "Unseal":
             stream = self._varlog.log_streams[LogStreamId(request.log_stream_id)]
             self._varlog.network.seen["kov asked to unseal"] += 1

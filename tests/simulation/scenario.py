@@ -122,8 +122,9 @@ async def simulate(seed: int) -> Run:
     checker = Checker()
     told = Told(checker)
     unsealing = rng.choice(list(Unsealing))
+    faults = likely(rng)._replace(stuck=random.Random(f"stuck of {seed}").choice([0, 0, 0.5]))
     async with (
-        log_stream(rng, likely(rng), checker, storage_nodes=rng.choice([1, 2, 2, 3])) as stream,
+        log_stream(rng, faults, checker, storage_nodes=rng.choice([1, 2, 2, 3])) as stream,
         AsyncExitStack() as stack,
     ):
         count = rng.choice([1, 2, 2, 3])

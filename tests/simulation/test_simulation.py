@@ -33,6 +33,8 @@ STRIKES = (
     "a log stream was half unsealed",
     "a log stream was unsealed in haste",
     "the old primary was made to act",
+    "a log stream was stuck after an unseal",
+    "kov asked to seal",
     "kov asked to unseal",
     "break streams",
     "kill",

@@ -66,12 +66,12 @@ class Unsealed:
     seen: Counter[str]
 
 
-async def play(what: Play) -> Unsealed:
+async def play(what: Play, *, unseals: bool = True) -> Unsealed:
     checker = Checker()
     told = Told(checker)
     async with (
         log_stream(random.Random(3), Faults(), checker, storage_nodes=2) as stream,
-        running_node(stream, 1, Limits(), unseals=True) as node,
+        running_node(stream, 1, Limits(), unseals=unseals) as node,
     ):
         first, second = (
             send(node, told, Attempt(1, number, 1, 1, 1), 60.0, idempotent=True) for number in range(2)
@@ -114,3 +114,28 @@ def test_who_does_not_look_for_two_seconds_does_harm(
     """What the simulated admin does to those who ask too early: the test above can fail."""
     monkeypatch.setattr(Unsealer, "_is_safe", rule)
     assert run(1, play(what)).seen[harm] > 0
+
+
+async def stick(stream: SimulatedLogStream) -> None:
+    """Somebody seals it and unseals it, and it is stuck."""
+    stream.seal()
+    stream.unseal()
+    stream.stuck = True
+
+
+def test_kov_frees_a_log_stream_that_runs_and_commits_nothing() -> None:
+    found = run(1, play(stick))
+    assert isinstance(found.answer, Appended)
+    assert found.seen["kov asked to seal"] == 1
+    limits = Limits()
+    assert found.waited_s < limits.watch_s * 3 + SOON_S, "one append and one fence unanswered"
+
+
+def test_kov_that_may_not_unseal_says_how_a_stuck_log_stream_is_freed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = run(1, play(stick, unseals=False))
+    assert not isinstance(found.answer, Appended)
+    assert found.seen["kov asked to seal"] == 0
+    said = "runs and answers no append: a slow disk, or it is stuck; seal and unseal it if this lasts"
+    assert any(record.message.endswith(said) for record in caplog.records)

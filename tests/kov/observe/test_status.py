@@ -300,7 +300,7 @@ def test_a_defect_is_told_with_its_error_and_asks_to_be_reported(troubles: Troub
         logging.getLogger("varlog_client").exception("a callback failed")
     (trouble,) = troubles.newest()
     assert (trouble.what, trouble.error) == ("a callback failed (ZeroDivisionError: a defect)", True)
-    assert "report it" in trouble.todo
+    assert trouble.todo.startswith("Report this defect of kov")
 
 
 def test_what_is_long_is_cut(troubles: Troubles) -> None:
@@ -309,7 +309,7 @@ def test_what_is_long_is_cut(troubles: Troubles) -> None:
     (trouble,) = troubles.newest()
     assert len(trouble.what) == 600
     assert "closing the connection" in trouble.what
-    assert "isn't Kafka's protocol" in trouble.todo
+    assert "isn't a Kafka client" in trouble.todo
 
 
 @pytest.mark.parametrize(

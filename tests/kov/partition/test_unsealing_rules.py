@@ -28,6 +28,7 @@ class Storage:
         self.absent = False
         self.away = False
         self.unsealed: list[tuple[TopicId, LogStreamId]] = []
+        self.sealed: list[tuple[TopicId, LogStreamId]] = []
         self.addresses: list[str] = []
 
     async def refresh(self) -> ClusterMetadata:
@@ -51,6 +52,9 @@ class Storage:
 
     async def unseal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
         self.unsealed.append((topic_id, log_stream_id))
+
+    async def seal(self, topic_id: TopicId, log_stream_id: LogStreamId) -> None:
+        self.sealed.append((topic_id, log_stream_id))
 
 
 @pytest.fixture
@@ -111,3 +115,64 @@ async def test_an_admin_server_that_is_away_is_said_and_asked_again_later(
     assert said in [record.message for record in caplog.records]
     storage.away = False
     assert await consider(storage, unsealer) == 1
+
+
+async def seal(storage: Storage, unsealer: Unsealer) -> int:
+    """How often it was sealed so far."""
+    await unsealer.seal(Stream(cast("Log", storage), TOPIC_ID, LOG_STREAM_ID))
+    return len(storage.sealed)
+
+
+async def test_what_seems_stuck_is_sealed_once_a_minute(
+    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk looks the same, and a seal doesn't make it faster."""
+    unsealer = Unsealer("admin:1")
+    assert await seal(storage, unsealer) == 1
+    assert storage.sealed == [(TOPIC_ID, LOG_STREAM_ID)]
+    assert storage.addresses == ["admin:1"]
+    assert [record.message for record in caplog.records] == [
+        "sealing log stream 1 of Varlog topic 1, which seems stuck"
+    ]
+    assert await seal(storage, unsealer) == 1
+    monkeypatch.setattr(unsealing, "SEAL_AGAIN_S", 0.0)
+    assert await seal(storage, unsealer) == 2
+
+
+async def test_each_log_stream_that_seems_stuck_is_sealed(storage: Storage) -> None:
+    unsealer = Unsealer("admin:1")
+    await seal(storage, unsealer)
+    await unsealer.seal(Stream(cast("Log", storage), TOPIC_ID, LogStreamId(2)))
+    assert storage.sealed == [(TOPIC_ID, LOG_STREAM_ID), (TOPIC_ID, 2)]
+
+
+async def test_a_seal_that_the_admin_server_does_not_answer_is_said(
+    storage: Storage, caplog: pytest.LogCaptureFixture
+) -> None:
+    storage.away = True
+    assert await seal(storage, Unsealer("admin:1")) == 0
+    assert caplog.records[-1].message == (
+        "log stream 1 of Varlog topic 1 can't be sealed: the admin server doesn't answer"
+    )
+
+
+async def test_a_log_stream_runs_when_metadata_and_all_replicas_say_so(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Stream(cast("Log", storage), TOPIC_ID, LOG_STREAM_ID)
+    assert not await stream.runs()
+    storage.known = replace(storage.known, status=RUNNING)
+    assert not await stream.runs(), "a replica is sealed"
+    storage.replicas.sealed = False
+    assert await stream.runs()
+    storage.known = replace(storage.known, replicas=storage.known.replicas * 2)
+    assert not await stream.runs(), "a replica didn't answer"
+    storage.absent = True
+    assert not await stream.runs()
+
+    async def unanswered(*_: object) -> LogStreamState:
+        raise Unavailable("nobody answers")
+
+    storage.absent = False
+    monkeypatch.setattr(storage, "peek", unanswered)
+    assert not await stream.runs()
