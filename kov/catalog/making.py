@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from varlog_client import Admin
-from varlog_client.errors import NotFound, VarlogError
+from varlog_client.errors import NotFound, Unavailable, VarlogError
 from varlog_client.types import LogStreamId, LogStreamStatus, TopicId
 
 _log: Final = logging.getLogger(__name__)
 _SEAL_ATTEMPTS: Final = 20
 _SEAL_PAUSE_S: Final = 0.5
+_REMOVE_ATTEMPTS: Final = 3
+_REMOVE_PAUSE_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +50,9 @@ async def make_log_streams(admin: Admin, topic_id: TopicId, count: int) -> tuple
 
 
 async def remove_topic(admin: Admin, topic_id: TopicId) -> bool:
-    """Removes it with its log streams; again is no error. False, and logged: that failed."""
+    """Removes it with its log streams; again is no error. False, and logged: that failed, several times."""
     try:
-        await admin.unregister_topic(topic_id)
+        await _unregister(admin, topic_id)
     except NotFound:
         pass
     except VarlogError as error:
@@ -61,6 +64,16 @@ async def remove_topic(admin: Admin, topic_id: TopicId) -> bool:
         )
         return False
     return True
+
+
+async def _unregister(admin: Admin, topic_id: TopicId) -> None:
+    """Who doesn't answer in time may do it all the same: then the next attempt finds nothing to remove."""
+    for _ in range(_REMOVE_ATTEMPTS - 1):
+        with contextlib.suppress(Unavailable):
+            await admin.unregister_topic(topic_id)
+            return
+        await asyncio.sleep(_REMOVE_PAUSE_S)
+    await admin.unregister_topic(topic_id)
 
 
 async def remove_log_streams(admin: Admin, topic_id: TopicId, log_streams: Iterable[LogStreamId]) -> None:
