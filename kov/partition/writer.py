@@ -1,7 +1,8 @@
 """The writer of one partition under one fence: a queue, group commit, and a look at every LLSN.
 
-While the pipeline is full, batches queue; the next append carries all that waits, up to a bound: an idle
-partition has the latency of one append, a busy one the throughput of large ones, without a timer.
+Batches that arrive in one turn of the event loop go together. While the pipeline is full they queue, and the
+next append carries all that waits, up to a bound: an idle partition has the latency of one append, a busy one
+the throughput of large ones, without a timer.
 
 A stamped offset assumes an LLSN, and the answer must name it. Any other answer or an error ends this writer:
 it acknowledges nothing more, and the partition opens again to find out what was stored.
@@ -9,6 +10,7 @@ it acknowledges nothing more, and the partition opens again to find out what was
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import deque
@@ -95,6 +97,8 @@ class Writer:
         self._entries_since_control = 0
         self._bytes_since_control = 0
         self._stopped = False
+        self._pump_is_due = False
+        self._loop = asyncio.get_running_loop()
 
     @property
     def in_flight(self) -> Sequence[Run]:
@@ -105,8 +109,14 @@ class Writer:
         self._config = config
 
     def submit(self, batch: PendingBatch) -> None:
-        """Queues a judged batch and sends what the pipeline has room for."""
+        """Queues a judged batch; it is sent with all that this turn of the event loop brings."""
         self.queue.append(batch)
+        if not self._pump_is_due and len(self._in_flight) < self._limits.pipeline:
+            self._pump_is_due = True
+            self._loop.call_soon(self._pump_at_end_of_turn)
+
+    def _pump_at_end_of_turn(self) -> None:
+        self._pump_is_due = False
         self.pump()
 
     def pump(self) -> None:

@@ -22,7 +22,11 @@ CONNECTION = object()
 def send(
     partition: Partition, data: bytes, timeout_s: float = 10, source: object = CONNECTION
 ) -> asyncio.Future[Appended]:
-    return partition.append(data, source=source, timeout_s=timeout_s)
+    """As if each came in a turn of the event loop of its own: what one turn brings shares an append."""
+    future = partition.append(data, source=source, timeout_s=timeout_s)
+    if partition._writer is not None:
+        partition._writer.pump()
+    return future
 
 
 async def offset_of(future: asyncio.Future[Appended]) -> int:

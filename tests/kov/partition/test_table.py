@@ -183,11 +183,14 @@ async def test_every_partition_keeps_to_the_tables_limits(cluster: Cluster) -> N
 
 async def test_without_limits_it_keeps_to_the_usual_ones(cluster: Cluster) -> None:
     table = table_on(cluster, limits=None)
+    partition = table.get(ORDERS, 0)
+    assert await offset_of(send(partition, batch())) == 0
     cluster[1].hold()
-    futures = [send(table.get(ORDERS, 0), batch()) for _ in range(4)]
-    await until(lambda: len(cluster[1].sent) == Limits().pipeline)
+    before = len(cluster[1].sent)
+    futures = [send(partition, batch()) for _ in range(4)]
+    await until(lambda: len(cluster[1].sent) - before == Limits().pipeline)
     cluster[1].release()
-    assert [await offset_of(future) for future in futures] == [0, 1, 2, 3]
+    assert [await offset_of(future) for future in futures] == [1, 2, 3, 4]
     await table.close(1)
 
 

@@ -88,6 +88,7 @@ class Bench:
     def submit(self, data: bytes | None = None) -> PendingBatch:
         pending = self.pending(data)
         self.writer.submit(pending)
+        self.writer.pump()
         return pending
 
     def land(self, at: int | None = None) -> None:
@@ -137,6 +138,30 @@ async def test_batches_are_stamped_with_epoch_and_dense_offsets() -> None:
     assert bench.settled == batches
     assert bench.room.used == 0
     assert bench.view.end_offset == 6
+
+
+async def test_batches_of_one_turn_of_the_event_loop_go_together() -> None:
+    bench = Bench(Limits())
+    batches = [bench.pending(batch([b"v"] * count)) for count in (3, 1, 2, 1)]
+    for each in batches[:3]:
+        bench.writer.submit(each)
+    assert not bench.appender.sent
+    await asyncio.sleep(0)
+    assert [len(payloads) for payloads, _ in bench.appender.sent] == [3]
+    bench.writer.submit(batches[3])
+    await asyncio.sleep(0)
+    assert [len(payloads) for payloads, _ in bench.appender.sent] == [3, 1]
+    bench.land_all()
+    assert [offset_of(each) for each in batches] == [0, 3, 4, 6]
+
+
+async def test_a_writer_that_ended_in_the_turn_of_a_batch_does_not_send_it() -> None:
+    bench = Bench(Limits())
+    pending = bench.pending()
+    bench.writer.submit(pending)
+    assert bench.writer.stop() == ([], [pending])
+    await asyncio.sleep(0)
+    assert not bench.appender.sent
 
 
 @pytest.mark.parametrize(("max_run_bytes", "taken"), [(1, 1), (SIZE, 1), (SIZE + 1, 2), (2 * SIZE, 2)])
@@ -281,6 +306,7 @@ async def test_a_refusal_is_said_behind_its_claim_and_the_batch_is_never_sent() 
     refused = bench.pending(idempotent(5))
     refused.refusal = KafkaError(ErrorCode.out_of_order_sequence_number, "5 where 0 comes next")
     bench.writer.submit(refused)
+    bench.writer.pump()
     behind = bench.submit()
     assert unanswered(refused)
     bench.land()
@@ -362,6 +388,7 @@ async def test_what_was_sent_is_doubtful_under_its_stamp_and_the_rest_waits_in_o
     refused.refusal = KafkaError(ErrorCode.out_of_order_sequence_number, "5 where 0 comes next")
     bench.land()
     bench.writer.submit(refused)
+    bench.writer.pump()
     third, fourth = bench.submit(), bench.submit()
     doubtful, waiting = bench.writer.stop()
     assert [(each.batch, each.header.base_offset, each.header.leader_epoch) for each in doubtful] == [
