@@ -59,6 +59,7 @@ async def test_settings_are_replaced_and_other_nodes_hear_of_it(new_node: NewNod
 async def test_a_change_against_what_is_no_longer_so_is_lost(new_node: NewNode) -> None:
     node, other = await new_node(), await new_node()
     seen = await make(node)
+    await wait_for(lambda: other.catalog.fold.topic(seen.name))
     await changer(other).configure(current(other), {"flush.ms": "1"})
     with pytest.raises(ChangeLost):
         await changer(node).configure(seen, {"flush.ms": "2"})

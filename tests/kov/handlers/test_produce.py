@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -212,10 +213,14 @@ async def test_only_what_somebody_waits_for_is_held_as_long_as_a_request_may_ask
 async def test_a_batch_that_nobody_waits_for_any_more_is_not_sent(door: Door, wire: Wire) -> None:
     assert (await one(wire, 9, producing(BATCH))).base_offset == 0
     log = door.partitions.logs[0]
+
+    def sent(count: int) -> bool:
+        return len(log.sent) == count
+
     log.hold()
     for n in range(2):  # they fill the pipeline
         wire.send(_entity(producing(batch([b"sent %d" % n]))))
-        await wait_for(lambda count=n + 1: len(log.sent) == count)
+        await wait_for(partial(sent, n + 1))
     gone = await door.connect()
     gone.send(_entity(producing(batch([b"unwanted"]))))
     await wait_for(lambda: "queued=1" in repr(door.partitions.made[0]))
