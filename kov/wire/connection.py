@@ -276,13 +276,18 @@ class Connection(asyncio.BufferedProtocol):
         self.ending = self.ending or why
 
     def finish(self, why: Ending = Ending.STOPPING) -> None:
-        """Takes no further request, answers those that were taken, then hangs up. Idempotent."""
+        """Takes no further request, answers those that were taken, then hangs up. Idempotent.
+
+        What a peer sends that broke the protocol is read on and dropped: were it not, nobody would notice
+        that it has gone, while a Fetch before its mistake may wait for weeks.
+        """
         if not self._finishing:
             self.ends(why)
             self._finishing = True
             self._forget_begun()
             self._replies.put_nowait(None)
-            if not self._transport.is_closing():  # closing, uvloop's refuses to be paused
+            # Closing, uvloop's refuses to be paused.
+            if why is not Ending.PROTOCOL and not self._transport.is_closing():
                 self._transport.pause_reading()
             self._start_lingering()
 

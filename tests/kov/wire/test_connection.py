@@ -100,6 +100,18 @@ async def test_a_half_closed_connection_is_closed() -> None:
         assert client.replies[0].future.cancelled()
 
 
+async def test_who_goes_after_a_broken_request_is_not_waited_for() -> None:
+    """Its answers may take as long as a Fetch wants to wait."""
+    async with connected() as (client, wire):
+        wire.send(b"1", b"bad")
+        await until(lambda: bool(client.errors))
+        wire.send(*[bytes(5000)] * 1000)
+        wire.writer.write_eof()
+        assert await wire.is_closed()
+        assert [reply.request for reply in client.replies] == [b"1"]
+        assert client.replies[0].future.cancelled()
+
+
 async def test_no_more_requests_are_read_than_a_connection_may_have_in_progress() -> None:
     limits = Limits(max_connection_requests=10)
     async with connected(limits) as (client, wire):
