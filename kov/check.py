@@ -16,7 +16,8 @@ from rich.text import Text
 
 from kov.check_contents import Contents, Problem, of_catalog_and_file
 from kov.config import CatalogConfig, Config, VarlogConfig
-from kov.errors import CannotStart
+from kov.config.problems import BadFile, render_path
+from kov.errors import CannotStart, ConfigError
 from kov.tools.tables import counted
 from kov.topics import Topic
 from varlog_client import Admin, Log
@@ -79,6 +80,22 @@ def say_file_is_well(config: Config, *, as_json: bool = False) -> None:
     partitions = sum(len(topic.log_streams) for topic in config.topics)
     topics = counted(len(config.topics), "topic")
     typer.echo(f"{config.source}: {topics}, {counted(partitions, 'partition')}: well-formed")
+
+
+def say_refused(file: str, error: ConfigError) -> None:
+    """For programs: the same as people are told of a file, or of a cluster, that can't be looked at."""
+    mistakes = (
+        [(render_path(each.problem.path), each.problem.text) for each in error.problems]
+        if isinstance(error, BadFile)
+        else [("varlog" if isinstance(error, CannotStart) else "", str(error))]
+    )
+    findings = [_finding(path, text) for path, text in mistakes]
+    typer.echo(json.dumps({"file": file, "findings": [asdict(each) for each in findings]}))
+
+
+def _finding(path: str, text: str) -> Finding:
+    wrong, _, to_do = text.rpartition("; ") if text.count("; ") > 1 else text.partition("; ")
+    return Finding(path=path, wrong=wrong, to_do=to_do)
 
 
 def places(config: Config) -> Iterator[Place]:

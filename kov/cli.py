@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, cast
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
 
 from kov.address import Address, NamedAddress
 from kov.command_line import cluster, load, mapping, records
 from kov.command_line.environment import from_environment, say_what_is_misspelt
-from kov.command_line.group import QuietGroup
+from kov.command_line.group import PlainCommand, QuietGroup
 from kov.command_line.options import Json, Level, LogLevel, address, named_address
 from kov.log_lines import LogFormat, Logged
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 app = typer.Typer(
     cls=QuietGroup,
@@ -23,11 +26,26 @@ app = typer.Typer(
     add_completion=True,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Kafka producers on Varlog: the records that they send to kov are stored in Varlog log streams.",
+    help="""Kafka producers on Varlog: the records that they send to kov are stored in Varlog log streams.
+
+    `kov serve`: in one terminal, with an embedded store in ./kov-data.
+
+    `echo hello | kov produce greetings`: in another one; and `kov cat greetings`, to see it.
+
+    `kov COMMAND --help`: what a command does, with examples.
+    """,
 )
+_SERVE: Final = "Serving"
+_LOOK: Final = "What lies in Varlog"
+_CLIENT: Final = "Kafka clients, for a kov that runs"
+_MORE: Final = "More"
 
 
-@app.command(context_settings={"auto_envvar_prefix": "KOV"})
+def _command(panel: str, name: str | None = None) -> Callable[[_Function], _Function]:
+    return app.command(name, cls=PlainCommand, rich_help_panel=panel)
+
+
+@app.command(cls=PlainCommand, rich_help_panel=_SERVE, context_settings={"auto_envvar_prefix": "KOV"})
 def serve(
     context: typer.Context,
     file: Annotated[
@@ -63,7 +81,7 @@ def serve(
         typer.Option(
             parser=address,
             metavar="HOST:PORT",
-            help="Answer /metrics, /healthz and /readyz there, usually 127.0.0.1:9464; without it nowhere.",
+            help="Show the status page there, usually 127.0.0.1:9464; also /metrics, /healthz, /readyz.",
         ),
     ] = None,
     workers: Annotated[
@@ -88,7 +106,8 @@ def serve(
 
     `kov serve --workers 4`: four nodes on ports 9092 to 9095, which share the partitions.
 
-    `kov serve --http 127.0.0.1:9464`: with metrics and probes; with workers on as many ports from there on.
+    `kov serve --http 127.0.0.1:9464`: with a status page, metrics and probes; with workers on as many ports
+    from there on.
 
     Every option can come from the environment, as KOV_ and its name: KOV_NODE_ID=2.
 
@@ -112,7 +131,7 @@ def serve(
     raise typer.Exit(commands.serve(wishes, logged=Logged(level=log_level, form=log_format)))
 
 
-@app.command()
+@_command(_SERVE)
 def check(
     file: Annotated[Path, typer.Argument(help="Mapping file (YAML).")],
     offline: Annotated[bool, typer.Option("--offline", help="Look at the file only.")] = False,
@@ -140,55 +159,17 @@ def check(
     raise typer.Exit(commands.check(file, offline=offline, as_json=as_json))
 
 
-app.command("map")(mapping.map_topics)
-app.command()(cluster.topics)
-app.command()(cluster.inspect)
+_command(_SERVE, "map")(mapping.map_topics)
+_command(_LOOK)(cluster.topics)
+_command(_LOOK)(cluster.inspect)
+_command(_LOOK)(cluster.repair)
+_command(_CLIENT)(records.produce)
+_command(_CLIENT)(records.cat)
+_command(_CLIENT)(load.bench)
+_command(_CLIENT)(load.top)
 
 
-@app.command()
-def repair(
-    arguments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[FILE] TOPIC/PARTITION",
-            help="Mapping file (YAML), without it the embedded store is meant; and the partition.",
-        ),
-    ],
-    data: Annotated[
-        Path | None, typer.Option(help="The embedded store's directory; default ./kov-data.")
-    ] = None,
-    next_offset: Annotated[
-        int | None, typer.Option(min=0, help="Where the partition goes on, if what is left doesn't tell.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object; without --yes only what would be done.")
-    ] = False,
-    log_level: Level = LogLevel.ERROR,
-) -> None:
-    """Declare lost what was trimmed from a partition's log stream, so that it can be opened again.
-
-    Shows what is lost and where the partition would go on, and asks before it writes. A kov that serves the
-    mapping file may go on running; one with an embedded store has to be ended first.
-
-    Exit status 0: repaired (with --json and without --yes: shown). 1: nothing was declared lost: nothing is
-    wrong, or it can't be done now. 2: the file or the command line needs to be corrected.
-    """
-    from kov import commands  # noqa: PLC0415
-
-    if not 1 <= len(arguments) <= 2:
-        raise typer.BadParameter("give TOPIC/PARTITION, and before it the mapping file if there is one")
-    commands.set_up_logging(log_level)
-    raise typer.Exit(commands.repair(arguments, data=data, next_offset=next_offset, yes=yes, as_json=as_json))
-
-
-app.command()(records.produce)
-app.command()(records.cat)
-app.command()(load.bench)
-app.command()(load.top)
-
-
-@app.command()
+@_command(_MORE)
 def demo(
     bootstrap: Annotated[
         Address | None,
@@ -221,7 +202,7 @@ def demo(
     )
 
 
-@app.command()
+@_command(_MORE)
 def version() -> None:
     """Say which version this is."""
     from importlib import metadata  # noqa: PLC0415

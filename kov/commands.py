@@ -53,6 +53,8 @@ def check(file: Path, *, offline: bool, as_json: bool = False) -> int:
             return _WELL
         return _WELL if _run(checking.check(config, as_json=as_json)) else _NOT_NOW
     except ConfigError as error:
+        if as_json:
+            checking.say_refused(str(file), error)
         return refused(error)
 
 

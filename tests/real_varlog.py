@@ -102,6 +102,12 @@ class RealVarlog:
             process.wait()
         self._running.clear()
 
+    def name_node(self, node: StorageNodeId) -> str:
+        """The address of one more storage node, which `restart` starts. To register it is for the caller."""
+        (port,) = _free_ports(1)
+        self.nodes[node] = self.advertised[node] = f"127.0.0.1:{port}"
+        return self.nodes[node]
+
     # Topics and log streams
 
     async def add_topic(self) -> TopicId:

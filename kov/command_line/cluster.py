@@ -1,4 +1,4 @@
-"""`kov topics` and `kov inspect`: what lies in Varlog."""
+"""`kov topics`, `kov inspect` and `kov repair`: what lies in Varlog."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from kov.command_line.options import Data, Json, Level, LogLevel
 
 _File = Annotated[
     Path | None, typer.Argument(help="Mapping file (YAML). Without it the embedded store is meant.")
+]
+_Partition = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="[FILE] TOPIC/PARTITION",
+        help="Mapping file (YAML), without it the embedded store is meant; and the partition.",
+    ),
 ]
 
 
@@ -61,13 +68,7 @@ def topics(
 
 
 def inspect(
-    arguments: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[FILE] TOPIC/PARTITION",
-            help="Mapping file (YAML), without it the embedded store is meant; and the partition.",
-        ),
-    ],
+    arguments: _Partition,
     data: Data = None,
     last: Annotated[
         int, typer.Option("--last", "-n", min=1, metavar="COUNT", help="How many of the newest entries.")
@@ -110,3 +111,37 @@ def inspect(
             arguments, data=data, last=last, first=first, end=end, producers=producers, as_json=as_json
         )
     )
+
+
+def repair(
+    arguments: _Partition,
+    data: Data = None,
+    next_offset: Annotated[
+        int | None, typer.Option(min=0, help="Where the partition goes on, if what is left doesn't tell.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object; without --yes only what would be done.")
+    ] = False,
+    log_level: Level = LogLevel.ERROR,
+) -> None:
+    """Declare lost what was trimmed from a partition's log stream, so that it can be opened again.
+
+    Shows what is lost and where the partition would go on, and asks before it writes. A kov that serves the
+    mapping file may go on running; one with an embedded store has to be ended first.
+
+    `kov repair mapping.yaml orders/0`: what kov's log names where a partition was trimmed too far.
+
+    `kov repair mapping.yaml orders/0 --json`: what would be done, for programs.
+
+    `kov repair mapping.yaml orders/0 --next-offset 5000 --yes`: where nothing is left that tells the offset.
+
+    Exit status 0: repaired (with --json and without --yes: shown). 1: nothing was declared lost: nothing is
+    wrong, or it can't be done now. 2: the file or the command line needs to be corrected.
+    """
+    from kov import commands  # noqa: PLC0415
+
+    if not 1 <= len(arguments) <= 2:
+        raise typer.BadParameter("give TOPIC/PARTITION, and before it the mapping file if there is one")
+    commands.set_up_logging(log_level)
+    raise typer.Exit(commands.repair(arguments, data=data, next_offset=next_offset, yes=yes, as_json=as_json))

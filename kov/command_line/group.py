@@ -1,4 +1,4 @@
-"""How every command ends when it is interrupted, or when nobody reads on."""
+"""How every command shows itself, and ends when it is interrupted or when nobody reads on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 INTERRUPTED: Final = 130
 """As shells count it: 128 and the number of SIGINT."""
@@ -15,7 +15,23 @@ NOBODY_READS: Final = 141
 """The same for SIGPIPE, by which programs end that don't look."""
 
 
-class QuietGroup(TyperGroup):
+class _Plain:
+    """Help that names arguments as the documentation does, and tells types only where they say something."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for each in parameters:
+            _leave_type_out(each)
+        return parameters
+
+
+class PlainCommand(_Plain, TyperCommand):
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        names = [_usage(each) for each in self.get_params(ctx) if each.param_type_name == "argument"]
+        return [*([self.options_metavar] if self.options_metavar else []), *names]
+
+
+class QuietGroup(_Plain, TyperGroup):
     def invoke(self, ctx: Any) -> Any:  # typer keeps the type to itself
         try:
             result = super().invoke(ctx)
@@ -37,6 +53,23 @@ class QuietGroup(TyperGroup):
         except BrokenPipeError:
             _to_nowhere(sys.stdout.fileno())
             raise typer.Exit(NOBODY_READS) from None
+
+
+def _leave_type_out(parameter: Any) -> None:
+    if parameter.param_type_name == "argument":
+        parameter.metavar = parameter.metavar or str(parameter.name).upper()
+        parameter.display_type_rich = _no_type  # <str> and <path>: the name says it
+    elif parameter.is_flag:
+        parameter.metavar = ""
+
+
+def _no_type(**_: object) -> None:
+    """In the place of a parameter's method."""
+
+
+def _usage(argument: Any) -> str:
+    name = str(argument.metavar)
+    return name if argument.required or name.startswith("[") else f"[{name}]"
 
 
 def _to_nowhere(descriptor: int) -> None:

@@ -15,7 +15,7 @@ from kov import topic_config
 from kov.address import Address
 from kov.config import environment as variables
 from kov.config.environment import Override
-from kov.config.problems import Located, Problem, explain, listing
+from kov.config.problems import BadFile, Located, Problem, explain
 from kov.config.rules import broken_rules
 from kov.config.schema import File, ListenerSection, NodeEntry, TopicConfigSection, TopicSection
 from kov.config.values import (
@@ -62,7 +62,7 @@ class _Given:
         return line, f"{self.source}:{line}" if self.document.root is not None else self.source
 
     def refusal(self, problems: list[Problem]) -> ConfigError:
-        return ConfigError(listing(Located(*self.place_of(each.path), each) for each in problems))
+        return BadFile(Located(*self.place_of(each.path), each) for each in problems)
 
 
 def read(path: Path, *, node_id: int | None, environment: Mapping[str, str]) -> Config:

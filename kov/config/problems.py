@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from kov.config.schema import field_at, keys_of
 from kov.config.yaml_file import Path
+from kov.errors import ConfigError
 
 _SHOWN_LENGTH = 40
 _REASONS = {
@@ -53,13 +54,17 @@ class Located:
     problem: Problem
 
 
-def listing(problems: Iterable[Located]) -> str:
-    """One line per problem, in the order of the file."""
-    lines = []
-    for each in sorted(problems, key=lambda each: each.order):
-        where = render_path(each.problem.path)
-        lines.append(": ".join(part for part in (each.place, where, each.problem.text) if part))
-    return "\n".join(lines)
+class BadFile(ConfigError):
+    """One line per problem, in the order of the file; `problems` are the same for programs."""
+
+    def __init__(self, problems: Iterable[Located]) -> None:
+        self.problems = sorted(problems, key=lambda each: each.order)
+        super().__init__("\n".join(map(_line, self.problems)))
+
+
+def _line(located: Located) -> str:
+    where = render_path(located.problem.path)
+    return ": ".join(part for part in (located.place, where, located.problem.text) if part)
 
 
 def _explain_one(details: ErrorDetails) -> Problem:

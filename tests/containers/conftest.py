@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from tests.containers.engine import Docker, NoEngine, docker_engine
-from tests.containers.images import build_kov, import_base
+from tests.containers.images import build_kov, import_base, kov_context
 
 _REQUIRED = ("CI", "KOV_REQUIRE_TOOLCHAINS")
 
@@ -43,9 +44,16 @@ def base_image(docker: Docker) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kov_image(docker: Docker, base_image: str) -> Iterator[str]:
+def context() -> Iterator[Path]:
+    """What the image is made from."""
+    with kov_context() as directory:
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def kov_image(docker: Docker, base_image: str, context: Path) -> Iterator[str]:
     """As the Dockerfile makes it."""
     name = "kov-tests"
-    build_kov(docker, name, base_image)
+    build_kov(docker, name, base_image, context)
     yield name
     docker.remove_image(name)

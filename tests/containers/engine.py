@@ -10,10 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from tests.waiting import wait_for_sync
 
 _START_S = 60.0
 _COMMAND_S = 240.0
+_ROOM_BYTES = 8 << 30
 
 
 class NoEngine(Exception):
@@ -26,11 +29,9 @@ class Docker:
     def __init__(self, host: str | None = None) -> None:
         self.environment = {"DOCKER_HOST": host} if host else {}
 
-    def __call__(
-        self, *arguments: str | Path, stdin: Path | None = None, more: Mapping[str, str] | None = None
-    ) -> str:
+    def __call__(self, *arguments: str | Path, stdin: Path | None = None, cwd: Path | None = None) -> str:
         """What it prints. AssertionError, with what it said, where it fails."""
-        return self._run(("docker", *map(str, arguments)), stdin, more or {})
+        return self._run(("docker", *map(str, arguments)), {}, stdin=stdin, cwd=cwd)
 
     def remove_image(self, name: str) -> None:
         """An engine that ends with the tests takes its images with it."""
@@ -39,7 +40,7 @@ class Docker:
 
     def compose(self, file: Path, project: str, *arguments: str, more: Mapping[str, str]) -> str:
         command = (*_compose(), "-p", project, "-f", str(file), *arguments)
-        return self._run(command, None, more)
+        return self._run(command, more)
 
     def answers(self) -> bool:
         command = ("docker", "version", "--format", "{{.Server.Version}}")
@@ -48,10 +49,18 @@ class Docker:
         )
         return done.returncode == 0
 
-    def _run(self, command: Sequence[str], stdin: Path | None, more: Mapping[str, str]) -> str:
+    def _run(
+        self,
+        command: Sequence[str],
+        more: Mapping[str, str],
+        *,
+        stdin: Path | None = None,
+        cwd: Path | None = None,
+    ) -> str:
         with (stdin or Path(os.devnull)).open("rb") as given:
             done = subprocess.run(
                 command,
+                cwd=cwd,
                 env=self._environment(more),
                 stdin=given,
                 check=False,
@@ -92,8 +101,20 @@ def docker_engine() -> Iterator[Docker]:
             f"no Docker engine runs here, and to start one it takes {', '.join([*missing, 'root'])}"
         )
     # The paths of its sockets have to be short.
-    with tempfile.TemporaryDirectory(prefix="kov-docker-") as directory, _started(Path(directory)) as docker:
+    with (
+        tempfile.TemporaryDirectory(prefix="kov-docker-", dir=_quick_place()) as directory,
+        _started(Path(directory)) as docker,
+    ):
         yield docker
+
+
+def _quick_place() -> Path | None:
+    """Memory, where there is plenty: images are many small files, and none of them is kept."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        return None
+    room = min(shutil.disk_usage(memory).free, psutil.virtual_memory().available)
+    return memory if room > _ROOM_BYTES else None
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -17,12 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.containers.engine import Docker, NoEngine
+from tests.docs.blocks import blocks
 from tests.kov_process import ROOT
 from tests.packaging.sources import copy_sources, pip, run
 
 _SUITE, _PYTHON = "bookworm", "3.11"
 _BASE_VERSION = "1"
-_IN_CONTEXT = ("compose/Dockerfile", ".dockerignore")
+_IN_CONTEXT = ("compose", ".dockerignore")
+_PAGE = ROOT / "docs" / "containers.md"
 
 
 def import_base(docker: Docker, name: str) -> None:
@@ -30,15 +33,26 @@ def import_base(docker: Docker, name: str) -> None:
     docker("import", "-", name, stdin=_kept(f"base-{_SUITE}-{_BASE_VERSION}.tar", _make_base))
 
 
-def build_kov(docker: Docker, name: str, base: str) -> None:
-    """As the Dockerfile says, on `base`, without a package index."""
+@contextmanager
+def kov_context() -> Iterator[Path]:
+    """A copy of the project, with the wheels of kov and of what it needs in `wheels`."""
     with tempfile.TemporaryDirectory(prefix="kov-context-") as directory:
         context = copy_sources(Path(directory), *_IN_CONTEXT)
         shutil.copytree(_kept(f"wheels-{_hash_of_needs()}", _download_wheels), context / "wheels")
         sources = copy_sources(context / "sources")
         pip(sys.executable, "wheel", "--no-deps", "-w", context / "wheels", sources)
-        arguments = ("--build-arg", f"BASE={base}", "--build-arg", "WHEELS=wheels")
-        docker("build", "-q", "-f", context / "compose/Dockerfile", *arguments, "-t", name, context)
+        shutil.rmtree(sources)
+        yield context
+
+
+def build_kov(docker: Docker, name: str, base: str, context: Path) -> None:
+    """On `base`, without a package index, by the command that docs/containers.md has for that."""
+    commands = [each.text for block in blocks(_PAGE) for each in block.commands()]
+    (command,) = (each for each in commands if each.startswith("docker build") and "WHEELS=wheels" in each)
+    for written, here in (("BASE=registry.example/python:3.11", f"BASE={base}"), ("-t kov ", f"-t {name} ")):
+        assert written in command
+        command = command.replace(written, here)
+    docker(*shlex.split(command)[1:], cwd=context)
 
 
 def build_program(docker: Docker, name: str, base: str, program: Path) -> None:

@@ -99,7 +99,7 @@ def varlog_images(docker: Docker, base_image: str) -> Iterator[dict[str, str]]:
 async def test_records_outlive_the_cluster_of_varlog_yml(
     docker: Docker, kov_image: str, varlog_images: dict[str, str]
 ) -> None:
-    variables = {"KOV_IMAGE": kov_image, "KOV_TOPICS": "orders=1", **varlog_images}
+    variables = {"KOV_IMAGE": kov_image, "VARLOG_TOPICS": "orders=1", **varlog_images}
     with composed(docker, "varlog.yml", variables) as project:
         project.up()
         assert await produced(project.bootstrap_servers, "orders", [b"one", b"two"]) == [0, 1]

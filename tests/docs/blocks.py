@@ -3,7 +3,9 @@
 A comment right before a block says how it is tested:
 
     <!-- not run: WHY -->           its commands can't be run here; their options are checked all the same
-    <!-- run with: COMMAND -->      run before it, unseen by readers; `stop` ends the servers
+    <!-- on a cluster: WHY -->      they are run with a real Varlog cluster only, where its programs are
+    <!-- run with: COMMAND -->      run before it, unseen by readers; `stop` ends the servers, `stop kov` one
+    <!-- may fail: COMMAND -->      what begins so may end with another exit status than 0
     <!-- output varies: WHY -->     what its commands print isn't compared
 """
 
@@ -17,10 +19,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMANDS = ("sh", "console")
+CLUSTER = re.compile(r"\b10\.0\.0\.\d:\d+")
+"""Addresses that stand for those of a Varlog cluster."""
 LANGUAGES = {*COMMANDS, "text", "yaml", "python", "json", "ini", "promql"}
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\S*)")
-_MARK = re.compile(r"<!-- (not run|run with|output varies): (.+) -->")
+_MARK = re.compile(r"<!-- (not run|on a cluster|run with|may fail|output varies): (.+) -->")
 _PRINTS = re.compile(r"It prints (.+?)\.(?: |$)")
 _HERE = re.compile(r"<<-?\s*'?(\w+)'?")
 
@@ -40,6 +44,8 @@ class Block:
     language: str
     lines: tuple[str, ...]
     why_not_run: str = ""
+    on_a_cluster: bool = False
+    may_fail: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
     varies: bool = False
     prints: tuple[str, ...] = ()
@@ -50,6 +56,14 @@ class Block:
 
     @property
     def is_run(self) -> bool:
+        return self._has_commands and not self.on_a_cluster
+
+    @property
+    def is_run_on_a_cluster(self) -> bool:
+        return self._has_commands and (self.on_a_cluster or CLUSTER.search(self.text) is not None)
+
+    @property
+    def _has_commands(self) -> bool:
         return self.language in (*COMMANDS, "python") and not self.why_not_run
 
     @property
@@ -95,6 +109,8 @@ def _block(page: Path, line: int, language: str, inside: list[str], marks: list[
         language=language,
         lines=tuple(inside),
         why_not_run=next((words for kind, words in marks if kind == "not run"), ""),
+        on_a_cluster="on a cluster" in kinds,
+        may_fail=tuple(words for kind, words in marks if kind == "may fail"),
         before=tuple(words for kind, words in marks if kind == "run with"),
         varies="output varies" in kinds,
     )

@@ -11,11 +11,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
-from tests.docs.blocks import ROOT
+from tests.docs.blocks import CLUSTER, ROOT, Block
 
 _READY_S = 30.0
 _COMMAND_S = 40.0
@@ -31,10 +31,15 @@ class Failed(AssertionError):
 
 
 class Stage:
-    """A context manager, which ends every server on leaving. Free ports stand in for those of the pages."""
+    """A context manager, which ends every server on leaving. Free ports stand in for those of the pages.
 
-    def __init__(self, directory: Path) -> None:
+    `cluster`: the addresses of a real one, by those that the pages name. Without it all of them are the one
+    where the page's `varlog-lite serve` listens.
+    """
+
+    def __init__(self, directory: Path, cluster: Mapping[str, str] | None = None) -> None:
         self._directory = directory
+        self._cluster = cluster
         self._log = directory / "servers.log"
         self._ports: dict[str, str] = {}
         self._servers: dict[str, subprocess.Popen[str]] = {}
@@ -63,22 +68,33 @@ class Stage:
     ) -> None:
         self.stop()
 
-    def run(self, command: str) -> list[str]:
-        """What it prints. A server's is its first line, and the server goes on running. Raises Failed."""
-        text = _LOCAL.sub(lambda found: f"{found[1]}:{self._port(found[2])}", command)
+    def run(self, command: str, *, may_fail: bool = False) -> list[str]:
+        """What it prints. A server's is its first line, and the server goes on running.
+
+        Raises Failed, unless `may_fail`, where it ends with another status than 0.
+        """
+        text = self._here(command)
         if text == "stop":
             self.stop()
             return []
+        if text == "stop kov":
+            self._end("kov")
+            return []
         if serves := _SERVES.match(text):
             return [self._start(serves[1], text)]
-        return self._finish(text)
+        return self._finish(text, may_fail=may_fail)
 
     def program(self, source: str) -> list[str]:
         """What a Python program of a page prints."""
-        text = _LOCAL.sub(lambda found: f"{found[1]}:{self._port(found[2])}", source)
         path = self._directory / "program.py"
-        path.write_text(text, encoding="utf-8")
+        path.write_text(self._here(source), encoding="utf-8")
         return self._finish("python program.py")
+
+    def _here(self, text: str) -> str:
+        return CLUSTER.sub(
+            lambda found: self._cluster[found[0]] if self._cluster else f"127.0.0.1:{self._port('varlog')}",
+            _LOCAL.sub(lambda found: f"{found[1]}:{self._port(found[2])}", text),
+        )
 
     def stop(self) -> None:
         for kind in reversed([*self._servers]):
@@ -92,7 +108,7 @@ class Stage:
         assert server.stdout is not None
         server.stdout.close()
 
-    def _finish(self, text: str) -> list[str]:
+    def _finish(self, text: str, *, may_fail: bool = False) -> list[str]:
         try:
             ended = subprocess.run(
                 ["bash", "-euo", "pipefail", "-c", text],
@@ -106,7 +122,7 @@ class Stage:
             )
         except subprocess.TimeoutExpired:
             raise Failed(f"{text}\ndid not end in {_COMMAND_S} s: mark it, or let it end") from None
-        if ended.returncode:
+        if ended.returncode and not may_fail:
             said = ended.stdout + ended.stderr + self._said()
             raise Failed(f"{text}\nended with status {ended.returncode}:\n{said}")
         return ended.stdout.splitlines()
@@ -147,6 +163,20 @@ class Stage:
 
     def _said(self) -> str:
         return self._log.read_text(encoding="utf-8")[-2000:] if self._log.exists() else ""
+
+
+def play(stage: Stage, block: Block) -> None:
+    """Runs what the block shows, and compares. Raises Failed."""
+    if block.language == "python":
+        printed = stage.program(block.text)
+        if not block.varies and printed != list(block.prints):
+            raise Failed(f"it prints {printed}, and the page says {list(block.prints)}")
+    for command in block.commands():
+        may_fail = any(command.text.startswith(each) for each in block.may_fail)
+        printed = stage.run(command.text, may_fail=may_fail)
+        differs = None if command.expected is None else compare(command.expected, printed)
+        if differs and not block.varies:
+            raise Failed(f"{command.text}\n{differs}")
 
 
 def compare(expected: tuple[str, ...], actual: list[str]) -> str | None:

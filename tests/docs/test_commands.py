@@ -10,8 +10,9 @@ import yaml
 from kov.config import read_bytes
 from tests.docs.blocks import COMMANDS, LANGUAGES, PAGES, ROOT, Block, blocks
 from tests.docs.options import mistake, spans
-from tests.docs.stage import Failed, Stage, compare
+from tests.docs.stage import Failed, Stage, compare, play
 
+NOT_RUN_AT_MOST = 12
 RUN = [page for page in PAGES if any(block.is_run for block in blocks(page))]
 
 
@@ -27,9 +28,11 @@ def test_every_command_has_the_options_that_the_page_says(page: Path) -> None:
     assert [f"{where}: {text}: {said}" for where, text in written if (said := mistake(text))] == []
 
 
-def test_most_commands_are_run() -> None:
-    every = [block for page in PAGES for block in blocks(page) if block.language in COMMANDS]
-    assert len([block for block in every if not block.why_not_run]) > len(every) / 2 > 5
+def test_few_commands_are_not_run() -> None:
+    """Those that CI itself runs, that measure for long, or that another test runs as its page has them."""
+    every = [block for page in PAGES for block in blocks(page) if block.language in (*COMMANDS, "python")]
+    assert len(every) > 40
+    assert len([block for block in every if block.why_not_run]) <= NOT_RUN_AT_MOST
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -42,6 +45,7 @@ def test_every_file_of_yaml_is_right(page: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # every command has a bound of its own, and a page has thirty
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
 def test_every_command_does_what_the_page_says(page: Path, tmp_path: Path) -> None:
     with Stage(tmp_path) as stage:
@@ -54,13 +58,7 @@ def _run(stage: Stage, block: Block) -> None:
     try:
         for hidden in block.before:
             stage.run(hidden)
-        if block.language == "python":
-            assert stage.program(block.text) == list(block.prints), block
-        for command in block.commands():
-            printed = stage.run(command.text)
-            if command.expected is not None and not block.varies:
-                differs = compare(command.expected, printed)
-                assert differs is None, f"{block}: {command.text}\n{differs}"
+        play(stage, block)
     except Failed as failed:
         pytest.fail(f"{block}: {failed}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -46,6 +47,12 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
     )
     assert done.returncode == 0, f"{' '.join(words)} failed:\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
     return done.stdout
+
+
+def shell(command: str, directory: Path, programs: Path) -> str:
+    """The same of a line for the shell, with `programs` before everything else on PATH."""
+    path = f"PATH={programs}{os.pathsep}{os.environ['PATH']}"
+    return run("env", "-u", "PYTHONPATH", path, "bash", "-euo", "pipefail", "-c", command, cwd=directory)
 
 
 def pip(python: str | Path, *arguments: str | Path) -> None:

@@ -10,13 +10,15 @@ import tarfile
 import tomllib
 import venv
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.containers.records import consumed, produced
+from tests.docs.blocks import blocks
 from tests.kov_process import ROOT
-from tests.packaging.sources import copy_sources, pip, run, shipped_files
+from tests.packaging.sources import copy_sources, pip, run, shell, shipped_files
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]  # everything is downloaded and installed once
 
@@ -30,26 +32,41 @@ reveal_type(Log.open)
 """
 
 
+@dataclass(frozen=True)
+class Built:
+    """`sources` is where it was built, `dist` has the wheel and the source distribution."""
+
+    sources: Path
+    dist: Path
+    python: Path
+    """With what the source distribution is built with."""
+
+
+def _said_by_the_quick_start() -> tuple[str, str]:
+    """How it tells to make the wheel, and to install it."""
+    (block,) = (each for each in blocks(ROOT / "docs" / "index.md") if "pip wheel" in each.text)
+    make, install = (each.text for each in block.commands())
+    return make, install
+
+
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the wheel and the source distribution, made by the build backend itself."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     directory = tmp_path_factory.mktemp("build")
     python = _environment(directory / "tools")
     pip(python, "install", "setuptools>=77")
-    sources, dist = copy_sources(directory / "sources"), directory / "dist"
-    build = f"import setuptools.build_meta as b; b.build_sdist({str(dist)!r}); b.build_wheel({str(dist)!r})"
-    dist.mkdir()
-    run(python, "-c", build, cwd=sources)
-    return dist
+    sources = copy_sources(directory / "sources")
+    shell(_said_by_the_quick_start()[0], sources, python.parent)
+    dist = sources / "dist"
+    run(python, "-c", f"import setuptools.build_meta as b; b.build_sdist({str(dist)!r})", cwd=sources)
+    return Built(sources, dist, python)
 
 
 @pytest.fixture(scope="session")
-def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment's directory of programs, with the wheel in it and what that asks for."""
-    (wheel,) = built.glob("*.whl")
-    python = _environment(tmp_path_factory.mktemp("clean") / "venv")
-    pip(python, "install", "-c", ROOT / "constraints.txt", wheel)
-    return python.parent
+    programs = _environment(tmp_path_factory.mktemp("clean") / "venv").parent
+    shell(_said_by_the_quick_start()[1], built.sources, programs)
+    return programs
 
 
 def _environment(directory: Path) -> Path:
@@ -57,23 +74,23 @@ def _environment(directory: Path) -> Path:
     return directory / "bin" / "python"
 
 
-def test_wheel_has_every_file_of_the_packages(built: Path) -> None:
-    (wheel,) = built.glob("*.whl")
+def test_wheel_has_every_file_of_the_packages(built: Built) -> None:
+    (wheel,) = built.dist.glob("*.whl")
     assert wheel.name == f"kov-{_VERSION}-py3-none-any.whl"
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert inside == shipped_files()
     assert {f"{package}/py.typed" for package in ("kov", "varlog_client", "varlog_lite")} <= inside
 
 
-def test_source_distribution_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:
-    (archive,) = built.glob("*.tar.gz")
+def test_source_distribution_makes_the_same_wheel(built: Built, tmp_path: Path) -> None:
+    (archive,) = built.dist.glob("*.tar.gz")
     with tarfile.open(archive) as opened:
         opened.extractall(tmp_path, filter="data")
     (sources,) = tmp_path.iterdir()
     assert shipped_files(sources) == shipped_files()
     build = f"import setuptools.build_meta as b; b.build_wheel({str(tmp_path)!r})"
-    run(built.parent / "tools/bin/python", "-c", build, cwd=sources)
-    (again,), (first,) = tmp_path.glob("*.whl"), built.glob("*.whl")
+    run(built.python, "-c", build, cwd=sources)
+    (again,), (first,) = tmp_path.glob("*.whl"), built.dist.glob("*.whl")
     assert _checksums(again) == _checksums(first)
 
 
@@ -101,6 +118,8 @@ async def test_kov_serves_from_the_wheel(installed: Path, tmp_path: Path) -> Non
         address = ready.partition("bootstrap.servers=")[2].split()[0]
         assert await produced(address, "orders", [b"one", b"two"]) == [0, 1]
         assert await consumed(address, "orders", 2) == [b"one", b"two"]
+        shell(f"echo three | kov produce letters -b {address}", tmp_path, installed)
+        assert shell(f"kov cat letters -b {address}", tmp_path, installed) == "three\n"
     finally:
         kov.terminate()
         kov.communicate(timeout=60)

@@ -266,6 +266,13 @@ function fillTiles(status) {
   text(find("tile-clients"), number.format(status.clients.total));
 }
 
+function textOrCode(part, index) {  // what stands between backticks is to be typed
+  if (index % 2 === 0) return part;
+  const code = document.createElement("code");
+  code.textContent = part;
+  return code;
+}
+
 function paragraph(item, value, name) {
   const made = item.appendChild(document.createElement("p"));
   if (name) made.className = name;
@@ -289,12 +296,22 @@ function fillTroubles(troubles) {
     paragraph(item, each.what);
     const todo = paragraph(item, "");
     todo.appendChild(document.createElement("b")).textContent = "What to do:";
-    todo.append(` ${each.todo}`);
+    todo.append(" ", ...each.todo.split("`").map(textOrCode));
     return item;
   }));
   text(find("count-troubles"), troubles.length
     ? "The newest warnings and errors since kov's start; kov's log has all of them."
     : "No warnings and no errors since kov's start.");
+}
+
+function fillAbout(about) {
+  const places = find("list-about").querySelectorAll("dd");
+  about.forEach(([, lines], index) => {
+    const shown = lines.join("\n");
+    if (places[index].dataset.shown === shown) return;
+    places[index].dataset.shown = shown;
+    places[index].replaceChildren(...lines.flatMap((line, at) => at ? [document.createElement("br"), line] : [line]));
+  });
 }
 
 function show(status) {
@@ -315,7 +332,7 @@ function show(status) {
   fillTable("rows-apis", ["Number", "Half took", "99 % took", "In", "Out", "Errors"],
     status.apis.map((row) => ({ key: row.name, name: row.name, cells: apiCells(row, status) })));
   fillTroubles(status.troubles);
-  text(find("uptime"), duration(status.node.uptime_s));
+  fillAbout(status.about);
 }
 
 // Asking.

@@ -124,6 +124,10 @@ ADVICE: Final[tuple[tuple[str, str], ...]] = (
         "Correct the mapping file; `kov check FILE` says what is wrong. It is read again when it changes.",
     ),
     (r"takes effect when kov is started again", "Start kov again when it suits."),
+    (
+        r"^[^<\s]\S*:\d+: |^KOV_\w+: ",
+        "Correct the mapping file or the variable, as the line says. The file is read again when it changes.",
+    ),
     (r"is gone; its topics are served on", "Put the mapping file back before the next start."),
     (r"has no log stream", "Run `kov check FILE`: it says what to do."),
     (

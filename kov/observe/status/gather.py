@@ -164,7 +164,7 @@ def _addresses(broker: Broker, listeners: Iterable[str]) -> tuple[dict[str, str]
 def _errors(counts: Mapping[int, int]) -> dict[str, int]:
     """By Kafka's names, the most frequent first."""
     codes = sorted(counts.items(), key=lambda each: -each[1])
-    return {ErrorCode(code).name: count for code, count in codes}
+    return {ErrorCode(code).name.upper(): count for code, count in codes}
 
 
 def _latency(histogram: Histogram) -> LatencyView:

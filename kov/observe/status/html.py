@@ -16,7 +16,6 @@ _SHOWN = {
     "trouble": "those with trouble",
     "unopened": "those not opened",
 }
-_UPTIME = "Running for"
 
 
 def page(template: Template, status: Status, ask: Ask, missing: Sequence[str]) -> str:
@@ -120,27 +119,24 @@ def _trouble_count(status: Status) -> str:
     return "The newest warnings and errors since kov's start; kov's log has all of them."
 
 
-def _about(status: Status) -> str:
+def about(status: Status) -> list[tuple[str, list[str]]]:
+    """What is told of the node itself: always the same names, with one line or more for each."""
     node, storage = status.node, status.storage
     cluster = "its own store on this machine" if storage.embedded else f"cluster {storage.cluster_id}"
-    facts: list[tuple[str, Iterable[str]]] = [
+    return [
         ("kov", [f"{node.version}, node {node.node_id}"]),
-        (_UPTIME, [words.duration(node.uptime_s)]),
+        ("Running for", [words.duration(node.uptime_s)]),
         ("Kafka cluster id", [node.kafka_cluster_id or "not known yet"]),
         ("Listeners", [f"{each.name}: {each.advertise}" for each in node.listeners]),
-        ("Other nodes", node.others or ["none"]),
+        ("Other nodes", list(node.others) or ["none"]),
         ("Topics from", [node.source]),
         ("Varlog", [cluster, *(f"metadata repository {each}" for each in storage.metadata_repositories)]),
         ("Storage nodes", [f"{number}: {address}" for number, address in storage.nodes.items()] or ["none"]),
     ]
-    return "\n".join(
-        f"<dt>{escape(name)}</dt><dd{_mark(name)}>{_lines(values)}</dd>" for name, values in facts
-    )
 
 
-def _mark(name: str) -> str:
-    """What the script keeps current."""
-    return ' id="uptime"' if name == _UPTIME else ""
+def _about(status: Status) -> str:
+    return "\n".join(f"<dt>{escape(name)}</dt><dd>{_lines(values)}</dd>" for name, values in about(status))
 
 
 def _lines(values: Iterable[str]) -> str:

@@ -136,5 +136,13 @@ def _trouble(trouble: Trouble) -> str:
         when = f"{words.count(trouble.count)} times since {clock(trouble.first)}, the last time at {when}"
     return (
         f'<li class="{kind}"><p class="when">{kind.capitalize()}, {escape(when)}</p>'
-        f"<p>{escape(trouble.what)}</p><p><b>What to do:</b> {escape(trouble.todo)}</p></li>"
+        f"<p>{escape(trouble.what)}</p><p><b>What to do:</b> {_with_code(trouble.todo)}</p></li>"
+    )
+
+
+def _with_code(text: str) -> str:
+    """What stands between backticks is to be typed."""
+    return "".join(
+        f"<code>{escape(part)}</code>" if index % 2 else escape(part)
+        for index, part in enumerate(text.split("`"))
     )

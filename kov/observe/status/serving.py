@@ -14,7 +14,7 @@ from aiohttp import web
 from kov.observe.http import Page
 from kov.observe.status.asking import Ask
 from kov.observe.status.gather import Observer
-from kov.observe.status.html import page
+from kov.observe.status.html import about, page
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -41,7 +41,8 @@ def status_pages(observer: Observer, missing: Callable[[], Awaitable[list[str]]]
         return _answer(text, "text/html")
 
     async def as_json(request: web.Request) -> web.Response:
-        text = json.dumps(asdict(observer.status(Ask.of(request.query))), separators=(",", ":"))
+        status = observer.status(Ask.of(request.query))
+        text = json.dumps(asdict(status) | {"about": about(status)}, separators=(",", ":"))
         return _answer(text, "application/json")
 
     return {"/": html, "/status.json": as_json} | {

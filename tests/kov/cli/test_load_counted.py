@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
+from kov.tools.bench import picture
 from kov.tools.bench import report as bench_report
 from kov.tools.bench.latencies import Latencies
 from kov.tools.bench.tally import Tally
@@ -127,3 +129,21 @@ def test_the_busiest_partition_comes_first_but_for_one_that_does_not_answer() ->
 def test_a_topic_that_was_made_anew_has_no_negative_rate() -> None:
     view = report.View(before=look(1.0, a0=10), after=look(2.0, a0=0))
     assert view.rate(("a", 0)) == 0
+
+
+def test_a_load_of_one_second_can_be_seen_in_its_picture(tmp_path: Path) -> None:
+    tally = Tally()
+    tally.acknowledged(1000, 0.004)
+    tally.mark(1.0)
+    rates, times, _ = picture.drawn("a second", tally).axes
+    (rate,) = rates.patches
+    assert rate.get_extents().width > 100, "from the beginning to the end of the second"
+    assert [line.get_marker() for line in times.lines] == ["."] * 3, "a line of one point has no length"
+
+
+def test_a_load_of_which_nothing_was_stored_is_drawn(tmp_path: Path) -> None:
+    tally = Tally()
+    tally.refused("no")
+    tally.mark(1.0)
+    picture.draw(tmp_path / "load.png", "nothing", tally)
+    assert (tmp_path / "load.png").stat().st_size > 1000

@@ -77,6 +77,32 @@ def test_the_dashboard_is_about_metrics_that_there_are() -> None:
         assert "$" not in expression, title
 
 
+def test_grafana_finds_its_data_source_and_its_dashboard_where_compose_puts_them() -> None:
+    folder = DASHBOARD.parent
+    (source,) = yaml.safe_load((folder / "grafana-datasources.yml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((folder / "grafana-dashboards.yml").read_text())["providers"]
+    compose = yaml.safe_load((folder.parent / "monitoring.yml").read_text())["services"]
+    dashboard = json.loads(DASHBOARD.read_text())
+
+    variables = {each["name"]: each for each in dashboard["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource"
+    assert variables["datasource"]["query"] == source["type"] == "prometheus"
+    assert variables["datasource"]["current"] == {"text": source["name"], "value": source["uid"]}
+    asked = [each for panel in dashboard["panels"] for each in (panel, *panel.get("targets", []))]
+    named = {each["datasource"]["uid"] for each in asked if "datasource" in each}
+    assert named == {"${datasource}"}
+    assert "__inputs" not in dashboard, "these are for imports by hand only"
+
+    assert source["url"] == "http://prometheus:9090"
+    assert "prometheus" in compose
+    mounts = dict(each.split(":")[:2] for each in compose["grafana"]["volumes"])
+    assert mounts["./monitoring"] == provider["options"]["path"]
+    home = compose["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{provider['options']['path']}/{DASHBOARD.name}"
+    for file in ("datasources", "dashboards"):
+        assert mounts[f"./monitoring/grafana-{file}.yml"] == f"/etc/grafana/provisioning/{file}/kov.yml"
+
+
 def test_every_panel_of_the_dashboard_has_a_place_of_its_own() -> None:
     taken: set[tuple[int, int]] = set()
     for panel in json.loads(DASHBOARD.read_text())["panels"]:

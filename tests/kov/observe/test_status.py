@@ -18,11 +18,11 @@ from aiohttp import ClientError
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from kov.observe.status import words
+from kov.observe.status import rows, words
 from kov.observe.status.advice import advice_for, is_known
 from kov.observe.status.asking import Ask
 from kov.observe.status.serving import POLICY
-from kov.observe.status.troubles import Troubles
+from kov.observe.status.troubles import Trouble, Troubles
 from tests.kov.observe.conftest import Looked, made
 from tests.kov.observe.load import HOSTILE
 from tests.kov.observe.looking import eventually, get
@@ -156,7 +156,7 @@ async def test_no_name_from_outside_becomes_markup(served: Served, caplog: pytes
         assert Markup(answer.text).elements.count("script") == before.elements.count("script") == 1
     assert "&lt;script&gt;" in whole.text
     assert any(HOSTILE in row for row in Markup(whole.text).rows)
-    assert caplog.messages[-1:] == [f"a client called {HOSTILE} is odd"]
+    assert f"a client called {HOSTILE} is odd" in caplog.messages
 
 
 async def test_the_browser_is_told_to_run_and_load_nothing_but_what_is_kov_s(served: Served) -> None:
@@ -324,11 +324,19 @@ def test_what_is_long_is_cut(troubles: Troubles) -> None:
         "<Partition orders/0 DEPOSED …>: it was fenced",
         "an append landed at 4, not at 3: somebody else writes",
         "the embedded store ended (status 1), starting it again",
+        "m.yaml:10: topics.b.topic_id: 'zwei' can't be used; write the Varlog topic, for example 1",
     ],
 )
 def test_each_line_that_the_operations_page_explains_has_advice(line: str) -> None:
     assert is_known(line)
     assert advice_for(line, defect=False)
+
+
+def test_what_is_to_be_typed_is_marked_in_the_page() -> None:
+    trouble = Trouble(
+        error=False, what="a < b", todo="Run `kov check <FILE>`: it says", count=1, first=1, last=1
+    )
+    assert "Run <code>kov check &lt;FILE&gt;</code>: it says" in rows.trouble_items([trouble])
 
 
 def test_numbers_are_written_for_people() -> None:

@@ -122,7 +122,23 @@ def test_clients_are_told_with_their_library_and_nothing_they_say_is_run(page: S
     assert page.run("return document.title") == "kov node 1"
     assert page.run("return document.scripts.length") == 1
     disturb(page.kov.address)
-    wait_for_sync(lambda: "isn't Kafka's protocol" in page.text("#list-troubles"))
+    wait_for_sync(lambda: "isn't a Kafka client" in page.text("#list-troubles"))
+
+
+def test_what_the_node_tells_of_itself_is_kept_current(page: Stage) -> None:
+    page.run(
+        "for (const place of document.querySelectorAll('#list-about dd'))"
+        " { place.textContent = 'not known yet'; delete place.dataset.shown; }"
+    )
+    wait_for_sync(lambda: "not known yet" not in page.text("#list-about"))
+    assert "1: 127.0.0.1:" in page.text("#list-about"), "the storage node"
+
+
+def test_what_is_to_be_typed_is_shown_as_such(page: Stage) -> None:
+    made = page.run(
+        "return 'Run `kov topics`: now'.split('`').map(textOrCode).map((each) => each.outerHTML || each)"
+    )
+    assert made == ["Run ", "<code>kov topics</code>", ": now"]
 
 
 def test_the_policy_lets_no_other_script_run(page: Stage) -> None:

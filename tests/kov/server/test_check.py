@@ -195,6 +195,49 @@ def test_a_file_alone_is_checked_offline(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().err.startswith(f"kov: {path}:1: ")
 
 
+def test_programs_are_told_of_mistakes_in_the_file_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(
+        'varlog: {cluster_id: one, metadata_repositories: ["127.0.0.1:1"]}\n'
+        "topics:\n  a: {topic_id: 1, partitions: [1], config: {max.message.byte: 3}}\n"
+    )
+    assert commands.check(path, offline=True, as_json=True) == 2
+    told, said = capsys.readouterr()
+    assert json.loads(told) == {
+        "file": str(path),
+        "findings": [
+            {
+                "path": "varlog.cluster_id",
+                "wrong": "'one' can't be used (input should be a valid integer)",
+                "to_do": "write the Varlog cluster's id, for example 1",
+            },
+            {
+                "path": "topics.a.config['max.message.byte']",
+                "wrong": "unknown key",
+                "to_do": "did you mean max.message.bytes?",
+            },
+        ],
+    }
+    assert len(said.splitlines()) == 2
+
+    assert commands.check(tmp_path / "none.yaml", offline=True, as_json=True) == 2
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert "can't be read" in finding["wrong"]
+
+
+def test_programs_are_told_that_the_cluster_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "_OPEN_TIMEOUT_S", 0.1)
+    path = tmp_path / "m.yaml"
+    path.write_text('varlog: {cluster_id: 1, metadata_repositories: ["127.0.0.1:1"]}\n' + GOOD)
+    assert commands.check(path, offline=False, as_json=True) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (finding["path"], finding["to_do"][:8]) == ("varlog", "start it")
+
+
 def test_a_cluster_that_is_not_there_is_no_success(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
