@@ -28,6 +28,7 @@ from varlog_client import Callback, Log
 from varlog_client.errors import (
     AppendError,
     AppendNotSent,
+    CallTimeout,
     Closed,
     Sealed,
     StreamBroken,
@@ -118,6 +119,10 @@ class ScriptedLog:
         """Seals and unseals: what waits is certainly not stored."""
         self._end(Sealed("sealed", log_stream_id=LOG_STREAM_ID))
 
+    def time_out(self) -> None:
+        """Ends what waits as the client's own watch does: nobody has answered, nothing is stored."""
+        self._end(CallTimeout("no answer in time", log_stream_id=LOG_STREAM_ID))
+
     def store(self, payloads: Sequence[bytes]) -> int:
         """Puts entries at the end, as any writer may; the LLSN of the first."""
         first = len(self.entries) + 1
@@ -154,8 +159,9 @@ class ScriptedLog:
 
     # What the partition does
 
-    async def refresh(self) -> None:
+    async def refresh(self) -> ClusterMetadata:
         await asyncio.sleep(0)
+        return self.metadata
 
     async def peek(self, topic_id: TopicId, log_stream_id: LogStreamId) -> LogStreamState:
         await asyncio.sleep(0)
@@ -228,6 +234,7 @@ class Entries:
 class ScriptedAppender:
     def __init__(self, log: ScriptedLog, pipeline: int) -> None:
         self._log = log
+        self.storage_node_id = StorageNodeId(1)
         self.pipeline = pipeline
         self.in_flight = 0
         self.broken: AppendError | None = None

@@ -13,7 +13,6 @@ from kio.schema.errors import ErrorCode
 from kov.budget import Budget
 from kov.entries import BatchEntry, ControlEntry, Kind, unpack
 from kov.errors import KafkaError, NotLeader
-from kov.partition import ownership
 from kov.partition.limits import Limits
 from kov.partition.opening import Opening
 from kov.partition.partition import Appended, Partition
@@ -23,6 +22,7 @@ from kov.topics import TimestampType, TopicConfig
 from tests.builders import batch, idempotent, patched
 from tests.kov.partition.asking import code_of, offset_of, send, until, values_of
 from tests.kov.partition.scripted import ScriptedLog, partition_on
+from tests.simulation.loop import run
 
 QUICK = Limits(retry_s=0.001, max_retry_s=0.01, deposed_s=0.05)
 
@@ -543,16 +543,21 @@ async def test_waiting_for_an_unseal_is_said_at_once_and_then_only_now_and_then(
     assert await offset_of(waiting) == 1
 
 
-async def test_a_wait_that_lasts_is_said_again(
-    partition: Partition, log: ScriptedLog, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ownership, "SAY_AGAIN_S", 0.02)
-    log.sealed = True
-    waiting = send(partition, batch())
-    await until(lambda: len(lines_about(caplog, "is sealed")) == 3)
-    assert log.appenders > 3
-    log.sealed = False
-    await offset_of(waiting)
+def test_a_wait_that_lasts_is_said_again(log: ScriptedLog, caplog: pytest.LogCaptureFixture) -> None:
+    """In simulated time."""
+
+    async def main() -> None:
+        partition = partition_on(log, limits=Limits(max_retry_s=1.0))
+        log.sealed = True
+        waiting = send(partition, batch(), timeout_s=60)
+        await asyncio.sleep(25)
+        assert len(lines_about(caplog, "is sealed")) == 3
+        assert log.appenders > 15
+        log.sealed = False
+        assert await offset_of(waiting) == 0
+        await partition.close(1)
+
+    run(1, main())
 
 
 async def test_a_new_reason_to_wait_is_said_at_once(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Self, cast
 
@@ -11,6 +12,7 @@ from kov.partition import unsealing
 from kov.partition.stream import Stream
 from kov.partition.unsealing import Unsealer
 from tests.kov.partition.scripted import LOG_STREAM_ID, TOPIC_ID, ScriptedLog
+from tests.simulation.loop import run
 from varlog_client import Log
 from varlog_client.errors import Unavailable
 from varlog_client.types import ClusterMetadata, LogStreamId, LogStreamState, LogStreamStatus, TopicId
@@ -124,7 +126,7 @@ async def seal(storage: Storage, unsealer: Unsealer) -> int:
 
 
 async def test_what_seems_stuck_is_sealed_once_a_minute(
-    storage: Storage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    storage: Storage, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A slow disk looks the same, and a seal doesn't make it faster."""
     unsealer = Unsealer("admin:1")
@@ -135,8 +137,18 @@ async def test_what_seems_stuck_is_sealed_once_a_minute(
         "sealing log stream 1 of Varlog topic 1, which seems stuck"
     ]
     assert await seal(storage, unsealer) == 1
-    monkeypatch.setattr(unsealing, "SEAL_AGAIN_S", 0.0)
-    assert await seal(storage, unsealer) == 2
+
+
+def test_what_stays_stuck_is_sealed_again_after_a_minute(storage: Storage) -> None:
+    """From the very first second of the clock, which is that of the machine."""
+
+    async def main() -> None:
+        unsealer = Unsealer("admin:1")
+        for later_s, sealed in ((0, 1), (59, 1), (1, 2), (59, 2), (1, 3)):
+            await asyncio.sleep(later_s)
+            assert await seal(storage, unsealer) == sealed
+
+    run(1, main())
 
 
 async def test_each_log_stream_that_seems_stuck_is_sealed(storage: Storage) -> None:

@@ -155,6 +155,29 @@ async def test_batches_of_one_turn_of_the_event_loop_go_together() -> None:
     assert [offset_of(each) for each in batches] == [0, 3, 4, 6]
 
 
+async def test_a_turn_looks_at_the_queue_once_and_not_at_all_while_nothing_can_be_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(Limits(pipeline=1))
+    looks: list[int] = []
+    pump = bench.writer.pump
+
+    def counted() -> None:
+        looks.append(len(bench.writer.queue))
+        pump()
+
+    monkeypatch.setattr(bench.writer, "pump", counted)
+    for _ in range(2):
+        for _ in range(3):
+            bench.writer.submit(bench.pending())
+        await asyncio.sleep(0)
+    assert looks == [3]
+    bench.land()
+    assert looks == [3, 3]
+    bench.land_all()
+    assert bench.view.end_offset == 6
+
+
 async def test_a_writer_that_ended_in_the_turn_of_a_batch_does_not_send_it() -> None:
     bench = Bench(Limits())
     pending = bench.pending()
