@@ -22,6 +22,7 @@ FETCH: Final = 1
 MOST_REQUEST_BYTES: Final = 104_857_600
 """Kafka's `socket.request.max.bytes`: it closes the connection upon the size of a larger request, unread."""
 PATIENT_MS: Final = 2_000
+_LAST_DATE_MS: Final = 253_402_300_799_999  # of the year 9999
 """A fetch that may wait for longer isn't waited for."""
 _LONG_BYTES: Final = 10_000
 _ACLS: Final = frozenset({29, 30, 31})
@@ -95,7 +96,8 @@ class WrongAnswer(Exception):
 def answer_to(frame: bytes, data: bytes) -> Payload:
     """The answer `data`, without its size, to the request `frame`, as kio reads it. Raises `WrongAnswer`.
 
-    kio's reader ends the process where a length isn't true, so all of it is walked through before.
+    kio's reader ends the process where a length isn't true, so all of it is walked through before. Python's
+    dates end with the year 9999: a later time of a record, which Kafka stores and tells as well, reads as 0.
     """
     api_key, version, correlation_id = HEAD.unpack_from(frame)
     if version not in APIS[api_key].versions:
@@ -107,9 +109,19 @@ def answer_to(frame: bytes, data: bytes) -> Payload:
         found = layout.of_answer(data, schema, tagged_header=_has_tags(schema))
         if found.doubtful or found.end != len(data):
             raise Malformed(f"it ends at {found.end} of {len(data)}")
-        return decoded(api_key, version, data)
+        return decoded(api_key, version, _within_dates(data, found))
     except (Malformed, AssertionError, ValueError, OverflowError) as error:
         raise WrongAnswer(f"the answer can't be read: {error!r}") from error
+
+
+def _within_dates(data: bytes, found: Layout) -> bytes:
+    changed = bytearray(data)
+    for span in found.spans:
+        if span.what is What.NUMBER and span.name == "log_append_time":
+            told = int.from_bytes(data[span.begin : span.end], "big", signed=True)
+            if told > _LAST_DATE_MS:
+                changed[span.begin : span.end] = bytes(8)
+    return bytes(changed)
 
 
 def _has_tags(schema: type[Payload]) -> bool:

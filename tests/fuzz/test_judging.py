@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Thread
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -74,6 +76,18 @@ def test_a_wrong_answer_is_found_out(saying: Callable[[bytes], str], said: bytes
 
 def test_a_right_answer_is_taken(saying: Callable[[bytes], str]) -> None:
     assert Conversation([METADATA], pieces=[3, 9]).hold(saying(GOOD + PROBED), Ledger({})) == 1
+
+
+@pytest.mark.parametrize(("told", "read"), [(1_000, 1_000), (2**63 - 1, 0)])
+def test_a_time_that_python_has_no_date_for_is_a_right_answer(told: int, read: int) -> None:
+    """A batch may have it, and its duplicate is told it."""
+    parts = [{"index": 0, "records": batch([b"v"])}]
+    request = frame(asking(0, 9, acks=-1, topic_data=[{"name": "plain", "partition_data": parts}]))
+    part = PartitionProduceResponse(index=0, base_offset=5, log_append_time=told)
+    topic = TopicProduceResponse(name="plain", partition_responses=(part,))
+    answer = cast("Any", answered(request, ProduceResponse(responses=(topic,))))
+    found = answer.responses[0].partition_responses[0]
+    assert (found.log_append_time, found.base_offset) == (datetime.fromtimestamp(read / 1000, UTC), 5)
 
 
 def test_an_answer_to_what_should_close_is_found_out(saying: Callable[[bytes], str]) -> None:
