@@ -1,4 +1,8 @@
-"""Memory that was freed goes back to the system, where the C library can be told to."""
+"""Memory that was freed is used again, and goes back to the system when it has become much.
+
+Left alone, glibc returns the pages of each batch at once and takes new ones for the next, and every page costs
+a fault and is filled with zeros first. For requests of 0.9 MB that was nearly half of kov's CPU.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,8 @@ from typing import Final
 
 _MUCH_BYTES: Final = 128 * 1024 * 1024
 _STATM: Final = Path("/proc/self/statm")
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # mallopt's names for them
+_LARGEST_KEPT_BYTES: Final = 32 * 1024 * 1024  # the most that glibc takes
 _MAPPED, _USED = 4, 7  # the places of `hblkhd` and `uordblks` in glibc's `struct mallinfo2`
 
 
@@ -27,6 +33,16 @@ def _library() -> ctypes.CDLL | None:
 
 
 _LIBRARY: Final = _library()
+
+
+def keep_freed() -> None:
+    """From now on what is freed stays with this process, up to 128 MiB at the end of its memory.
+
+    `FreedMemory` gives back what lies between. Nothing where the C library isn't glibc.
+    """
+    if _LIBRARY is not None:
+        _LIBRARY.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT_BYTES)
+        _LIBRARY.mallopt(_TRIM_THRESHOLD, _MUCH_BYTES)
 
 
 class FreedMemory:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from kov import listening, service_manager
+from kov import listening, memory, service_manager
 from kov.config import Config
 from kov.embedded import EmbeddedStore
 from kov.reload.reloader import MappingFile, Reloader
@@ -76,6 +76,7 @@ async def run(
 
     Raises ConfigError.
     """
+    memory.keep_freed()
     try:
         if await done_before(stopping, server.start()):
             gc.freeze()
