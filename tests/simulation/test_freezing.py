@@ -93,7 +93,15 @@ async def frozen_at(step: int, *, opened: bool, timeout_s: float, gap: bool, see
         freezer = Freezer(one, step, lambda: stream.varlog.network.later(MINUTE_S, one.thaw))
         first = 1 if opened else 0
         numbers = (first, first + 2) if gap else (first, first + 1)
-        producing = asyncio.gather(produce(one, 3, *numbers, idempotent=True), produce(one, 2, 0, 1, 2))
+
+        async def the_next_turn() -> None:
+            """What arrives together shares an append; these have one of their own, with the others' under way."""
+            await asyncio.sleep(0.001)
+            await produce(one, 2, 3, 4)
+
+        producing = asyncio.gather(
+            produce(one, 3, *numbers, idempotent=True), produce(one, 2, 0, 1, 2), the_next_turn()
+        )
         while not one.frozen and not producing.done():
             await asyncio.sleep(0.01)
         if one.frozen:
