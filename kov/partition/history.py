@@ -28,6 +28,7 @@ PROBE_S: Final = 1.0
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
     base_offset: int
+    end_offset: int
     max_timestamp: int
     epoch: int
     payload: bytes
@@ -137,8 +138,10 @@ class History:
                 self.view.index.passed(position, len(entry.data))
                 if meaning is Meaning.BATCH and position.next_offset > offset:
                     assert isinstance(parsed, BatchEntry)
-                    header = parsed.header
-                    yield StoredBatch(base_offset, header.max_timestamp, header.leader_epoch, entry.data)
+                    header, end_offset = parsed.header, position.next_offset
+                    yield StoredBatch(
+                        base_offset, end_offset, header.max_timestamp, header.leader_epoch, entry.data
+                    )
 
     async def _floor(self, offset: int) -> Position:
         """The last marked position at or before `offset`, going back as far as it takes."""

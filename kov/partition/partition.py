@@ -20,6 +20,7 @@ from kov.counting import AppendCounts, PartitionCounts
 from kov.errors import KafkaError, Leader, NotLeader
 from kov.partition.admission import Shared
 from kov.partition.backlog import NEVER, Backlog
+from kov.partition.cold_reads import ColdReads
 from kov.partition.history import History
 from kov.partition.identity import PartitionIdentity, WriterIdentity
 from kov.partition.limits import Limits
@@ -56,7 +57,7 @@ class Partition:
         limits: Limits,
         unsealer: Unsealer | None = None,
         memory: Budget | None = None,
-        cold_reads: asyncio.Semaphore | None = None,
+        cold_reads: ColdReads | None = None,
         totals: AppendCounts | None = None,
     ) -> None:
         """`memory`: what this and everything else in the process may hold together; `totals`: appended."""
@@ -329,6 +330,6 @@ class Partition:
         if self._gone is not None:
             self._view.wake_all()
         await self._ownership.stop()
-        await self._reader.stop_following()
+        await self._reader.close()
         if writer is not None:
             await writer.appender.close()

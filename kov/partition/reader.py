@@ -16,6 +16,7 @@ from kio.schema.errors import ErrorCode
 
 from kov import record_contents
 from kov.errors import KafkaError, from_varlog
+from kov.partition.cold_reads import ColdReads
 from kov.partition.fold import Unusable
 from kov.partition.history import History
 from kov.partition.limits import Limits
@@ -50,10 +51,10 @@ class Offset:
 class Reader:
     """`current=True` in the calls below: a writer of this process keeps the view, which is exact then."""
 
-    def __init__(self, history: History, limits: Limits, cold_reads: asyncio.Semaphore | None = None) -> None:
-        """Not more than `cold_reads` read old batches from Varlog at once; the others wait."""
+    def __init__(self, history: History, limits: Limits, cold_reads: ColdReads | None = None) -> None:
+        """`cold_reads` are shared by all partitions of a node."""
         self._history = history
-        self._cold_reads = cold_reads or asyncio.Semaphore(1)
+        self._cold_reads = cold_reads or ColdReads(1)
         self._view = history.view
         self._limits = limits
         self._follower: asyncio.Task[None] | None = None
@@ -86,21 +87,8 @@ class Reader:
         found = view.tail.read(offset, max_bytes)
         from_tail = bool(found)
         if not found:
-            async with self._cold_reads:
-                found = await self._read_history(offset, max_bytes)
+            found = await self._cold_reads.read(self._history, offset, max_bytes)
         view.counts.read(sum(map(len, found)), from_tail=from_tail)
-        return found
-
-    async def _read_history(self, offset: int, max_bytes: int) -> list[bytes]:
-        found: list[bytes] = []
-        async with aclosing(self._history.batches(offset)) as batches:
-            async for batch in batches:
-                if found and len(batch.payload) > max_bytes:
-                    break
-                found.append(batch.payload)
-                max_bytes -= len(batch.payload)
-                if max_bytes <= 0:
-                    break
         return found
 
     async def offsets(self, timestamp_ms: int, *, current: bool) -> Offset:
@@ -172,6 +160,10 @@ class Reader:
         self._last_asked = asyncio.get_running_loop().time()
         if self._follower is None or self._follower.done():
             self._follower = asyncio.create_task(self._follow(), name=f"follow {self._history.stream}")
+
+    async def close(self) -> None:
+        await self.stop_following()
+        await self._cold_reads.forget(self._history)
 
     async def stop_following(self) -> None:
         task, self._follower = self._follower, None

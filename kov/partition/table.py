@@ -12,6 +12,7 @@ from kio.schema.errors import ErrorCode
 from kov.budget import Budget
 from kov.counting import AppendCounts
 from kov.errors import KafkaError, from_varlog
+from kov.partition.cold_reads import ColdReads
 from kov.partition.fencing import fence_off
 from kov.partition.fold import Unusable
 from kov.partition.identity import PartitionIdentity, WriterIdentity
@@ -55,7 +56,7 @@ class PartitionTable:
         self._unsealer = unsealer
         self._repair = repair
         self._memory = memory
-        self._cold_reads = asyncio.Semaphore(_COLD_READS)
+        self._cold_reads = ColdReads(_COLD_READS)
         self._budget = TailBudget()
         self.totals = AppendCounts()
         self._partitions: dict[tuple[bytes, int], Partition] = {}

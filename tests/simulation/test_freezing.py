@@ -95,7 +95,7 @@ async def frozen_at(step: int, *, opened: bool, timeout_s: float, gap: bool, see
         numbers = (first, first + 2) if gap else (first, first + 1)
 
         async def the_next_turn() -> None:
-            """What arrives together shares an append; these have one of their own, with the others' under way."""
+            """What arrives together shares an append; these have their own, with that one under way."""
             await asyncio.sleep(0.001)
             await produce(one, 2, 3, 4)
 

@@ -189,8 +189,8 @@ async def test_stored_batches_come_with_all_that_is_asked_about_them(
     async with asyncio.timeout(WITHIN_S), aclosing(history.batches(1)) as batches:
         found = [stored async for stored in batches]
     assert found == [
-        StoredBatch(1, FIRST_MS + 1, 2, log.entries[3]),
-        StoredBatch(2, FIRST_MS + 2, 2, log.entries[4]),
+        StoredBatch(1, 2, FIRST_MS + 1, 2, log.entries[3]),
+        StoredBatch(2, 3, FIRST_MS + 2, 2, log.entries[4]),
     ]
 
 

@@ -12,36 +12,11 @@ from kov.partition.partition import Fetched, Partition
 from kov.partition.table import PartitionTable
 from tests.builders import batch
 from tests.kov.partition.asking import offset_of, send
-from tests.kov.partition.scripted import Entries, ScriptedLog, partition_on
+from tests.kov.partition.conftest import Reads
+from tests.kov.partition.scripted import ScriptedLog, partition_on
 from tests.kov.partition.test_table import BILLS, ORDERS, Cluster, table_on
 
 COUNT = 5
-
-
-class Reads:
-    """How many reads of Varlog are open, and were at most."""
-
-    def __init__(self) -> None:
-        self.open = self.most = 0
-
-
-@pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
-    counted = Reads()
-    enter, leave = Entries.__aenter__, Entries.__aexit__
-
-    async def entered(self: Entries) -> Entries:
-        counted.open += 1
-        counted.most = max(counted.most, counted.open)
-        return await enter(self)
-
-    async def left(self: Entries, *error: object) -> None:
-        counted.open -= 1
-        await leave(self, None, None, None)
-
-    monkeypatch.setattr(Entries, "__aenter__", entered)
-    monkeypatch.setattr(Entries, "__aexit__", left)
-    return counted
 
 
 @pytest.fixture
