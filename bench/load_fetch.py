@@ -32,9 +32,10 @@ def tail(load: FetchLoad) -> Outcome:
     producer.produce(load.topic, b"the first", None, 0)
     producer.flush(_PATIENCE_S)
     count = round(load.rate * load.seconds)
-    reader = _Reader(load, start=end(load), count=count)
+    reader = _Reader(load, start=end(load) - 1, count=count)
     body = values(load)[0]
-    reader.waits.wait(_PATIENCE_S)
+    if not reader.waits.wait(_PATIENCE_S):
+        raise SystemExit(f"the consumer was not at the end within {_PATIENCE_S:g} s")
     cpu, began = time.process_time(), time.monotonic()
     for number in range(count):
         due = began + number / load.rate
@@ -53,7 +54,7 @@ def tail(load: FetchLoad) -> Outcome:
 
 
 class _Reader(threading.Thread):
-    """`waits` is set when it has asked for what comes next."""
+    """`waits` is set when it has the record at `start`, and so is connected and asks for what comes next."""
 
     def __init__(self, load: FetchLoad, *, start: int, count: int) -> None:
         super().__init__(daemon=True)
@@ -66,7 +67,7 @@ class _Reader(threading.Thread):
 
     def run(self) -> None:
         with closing(_consumer(self._load, self._start_at)) as consumer:
-            consumer.poll(1.0)
+            _first(consumer)
             self.waits.set()
             until = time.monotonic() + self._load.seconds + _PATIENCE_S
             while len(self._latencies_ms) < self._count and time.monotonic() < until:
