@@ -112,11 +112,15 @@ async def test_two_that_read_the_same_have_one_each_while_they_read(
         assert cold.parked == 1
         await until(lambda: reads.open == 1)
     assert (reads.begun, reads.most) == (3, 2)
+    await asyncio.gather(read(cold, history, 3), read(cold, history, 6))
+    assert cold.parked == 2, "both places are there"
 
 
 async def test_one_that_nobody_asks_again_is_closed(history: History, reads: Reads) -> None:
     cold = ColdReads(3, idle_s=0.2)
     clock = asyncio.get_running_loop().time
+    defects: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: defects.append(context))
     began = clock()
     await read(cold, history, 0)
     await asyncio.sleep(0.1)
@@ -125,7 +129,8 @@ async def test_one_that_nobody_asks_again_is_closed(history: History, reads: Rea
     assert 0.2 <= clock() - began < 0.3, "the second one is younger"
     await until(lambda: reads.open == 0)
     assert clock() - began >= 0.3
-    assert cold.parked == 0
+    await until(lambda: not cold._closing)
+    assert (cold.parked, cold._timer, defects) == (0, None, [])
 
 
 async def test_asking_again_keeps_it(history: History, reads: Reads) -> None:
