@@ -13,6 +13,7 @@ from kov.partition.fold import Fold, Unusable
 from kov.partition.identity import PartitionIdentity
 from kov.partition.stream import Stream
 from kov.partition.view import View
+from varlog_client.errors import Unavailable
 from varlog_client.types import LogStreamState
 
 FIRST_WINDOW: Final = 64
@@ -34,8 +35,8 @@ class NoStart(Unusable):
 async def load(stream: Stream, partition: PartitionIdentity, view: View, extent: LogStreamState) -> None:
     """Fills an empty `view` from the newest usable control entry and everything behind it.
 
-    Reads back from the tail in growing steps. Raises `Unusable` and what reading raises; `view` is
-    unchanged then.
+    Reads back from the tail in growing steps. Raises `Unusable`, `Unavailable` where that may be a backup's
+    ignorance, and what reading raises; `view` is unchanged then.
     """
     last = extent.last.llsn
     first = extent.first.llsn or last + 1
@@ -45,7 +46,7 @@ async def load(stream: Stream, partition: PartitionIdentity, view: View, extent:
         fold = _restore(entries, begin, partition)
         if fold is None and begin <= first:
             if first > 1:
-                raise NoStart(stream, first)
+                raise _no_start(stream, first, extent)
             fold = Fold(partition)
         if fold is not None:
             break
@@ -55,6 +56,16 @@ async def load(stream: Stream, partition: PartitionIdentity, view: View, extent:
     for llsn in range(fold.position.llsn + 1, last + 1):
         fold.apply(llsn, entries[llsn - begin])
     view.load(fold)
+
+
+def _no_start(stream: Stream, first: int, extent: LogStreamState) -> Exception:
+    """The control entry that the trim relied on may be newer than all that a lagging backup has heard of."""
+    if stream.primary_answered(extent):
+        return NoStart(stream, first)
+    return Unavailable(
+        f"{stream} was trimmed up to {first - 1}, and only a replica answers "
+        "that may not know of the newest entries"
+    )
 
 
 async def _read(stream: Stream, begin: int, end: int) -> list[Entry]:

@@ -16,6 +16,7 @@ from kov.partition.tail import TailBudget
 from kov.partition.view import View
 from tests.builders import batch
 from tests.kov.partition.scripted import IDENTITY, Entries, ScriptedLog, stream_on
+from varlog_client.errors import Unavailable
 from varlog_client.types import LogStreamId, TopicId
 
 STAMP = WriterStamp(attempt_id=b"s" * 16, node=NOBODY)
@@ -170,6 +171,24 @@ async def test_whatever_is_left_of_a_trimmed_stream_it_begins_there_or_says_that
         assert f"log stream 1 of Varlog topic 1 was trimmed up to {last_trimmed}, and" in str(caught.value)
         assert str(caught.value).endswith("run: kov repair m.yaml orders/0")
         assert not view.loaded, "it is unchanged"
+
+
+async def test_what_a_lagging_backup_says_is_left_is_no_reason_to_give_up() -> None:
+    written = Written()
+    written.batches(10)
+    snapshot = written.snapshot()
+    written.log.trim(snapshot - 2)
+    written.log.lag, written.log.primary_answers = 1, False
+    stream, view = stream_on(written.log), View(TailBudget(0))
+    with pytest.raises(Unavailable) as caught:
+        await recovery.load(stream, IDENTITY, view, await stream.peek())
+    assert str(caught.value) == (
+        f"log stream 1 of Varlog topic 1 was trimmed up to {snapshot - 2}, and only a replica answers "
+        "that may not know of the newest entries"
+    )
+    assert not view.loaded, "it is unchanged"
+    written.log.primary_answers = True
+    await written.loaded()
 
 
 async def test_an_empty_stream_begins_with_nothing() -> None:

@@ -164,6 +164,23 @@ async def test_opening_by_what_a_lagging_backup_says_still_finds_every_batch(
     assert len(values_of(log)) == 11
 
 
+@pytest.mark.parametrize("sealing", [False, True])
+async def test_a_lagging_backup_alone_is_not_believed_that_too_much_was_trimmed(
+    late: Partition, log: ScriptedLog, caplog: pytest.LogCaptureFixture, *, sealing: bool
+) -> None:
+    """It hasn't heard of the fence that holds the state of what was trimmed."""
+    await written(log, 3)
+    await written(log, 2)
+    log.trim(3)
+    log.lag = 3
+    log.primary_answers, log.primary_is_sealing = sealing, sealing
+    asked = send(late, batch([b"next"]))
+    await until(lambda: "may not know of the newest" in caplog.text)
+    assert late.state is State.OPENING
+    log.primary_answers, log.primary_is_sealing = True, False
+    assert await offset_of(asked) == 5
+
+
 # Entries that aren't ours
 
 
