@@ -34,7 +34,7 @@ from kov.pb.control_pb2 import Fence
 from kov.topics import Origin, TimestampType, Topic, TopicConfig
 from tests.builders import batch
 from tests.kov.partition.asking import code_of, offset_of, send, until
-from tests.kov.partition.scripted import TOPIC_ID, Entries, ScriptedAppender, ScriptedLog
+from tests.kov.partition.scripted import LOG_STREAM_ID, TOPIC_ID, Entries, ScriptedAppender, ScriptedLog
 from varlog_client import Log
 from varlog_client.errors import NotFound
 from varlog_client.types import ClusterMetadata, LogStreamId, LogStreamState, TopicId
@@ -50,7 +50,11 @@ class Cluster:
     def __init__(self, count: int) -> None:
         self.logs = {LogStreamId(n): ScriptedLog() for n in range(1, count + 1)}
         self.sizes: tuple[int, ...] | None = None
-        self.metadata = ClusterMetadata(version=1)
+        described = {
+            n: replace(log.metadata.log_streams[LOG_STREAM_ID], log_stream_id=n)
+            for n, log in self.logs.items()
+        }
+        self.metadata = ClusterMetadata(version=1, log_streams=described)
 
     def __getitem__(self, number: int) -> ScriptedLog:
         return self.logs[LogStreamId(number)]
