@@ -46,7 +46,7 @@ async def load(stream: Stream, partition: PartitionIdentity, view: View, extent:
         fold = _restore(entries, begin, partition)
         if fold is None and begin <= first:
             if first > 1:
-                raise _no_start(stream, first, extent)
+                raise await _no_start(stream, first, extent)
             fold = Fold(partition)
         if fold is not None:
             break
@@ -58,8 +58,10 @@ async def load(stream: Stream, partition: PartitionIdentity, view: View, extent:
     view.load(fold)
 
 
-def _no_start(stream: Stream, first: int, extent: LogStreamState) -> Exception:
+async def _no_start(stream: Stream, first: int, extent: LogStreamState) -> Exception:
     """The control entry that the trim relied on may be newer than all that a lagging backup has heard of."""
+    if not stream.primary_answered(extent):
+        await stream.refresh()  # it may have moved to one that answered
     if stream.primary_answered(extent):
         return NoStart(stream, first)
     return Unavailable(

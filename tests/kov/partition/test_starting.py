@@ -17,7 +17,7 @@ from kov.partition.view import View
 from tests.builders import batch
 from tests.kov.partition.scripted import IDENTITY, Entries, ScriptedLog, stream_on
 from varlog_client.errors import Unavailable
-from varlog_client.types import LogStreamId, TopicId
+from varlog_client.types import ClusterMetadata, LogStreamId, TopicId
 
 STAMP = WriterStamp(attempt_id=b"s" * 16, node=NOBODY)
 OTHER = PartitionIdentity(cluster_id=1, topic_uuid=IDENTITY.topic_uuid, index=3)
@@ -189,6 +189,27 @@ async def test_what_a_lagging_backup_says_is_left_is_no_reason_to_give_up() -> N
     assert not view.loaded, "it is unchanged"
     written.log.primary_answers = True
     await written.loaded()
+
+
+async def test_where_the_primary_has_moved_its_word_is_enough_to_give_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = Written()
+    written.batches(3)
+    log = written.log
+    log.trim(1)
+    log.primary_answers = False
+    (known,) = log.metadata.log_streams.values()
+    moved = replace(known, replicas=known.replicas[::-1])
+
+    async def refresh() -> ClusterMetadata:
+        log.metadata = replace(log.metadata, log_streams={known.log_stream_id: moved})
+        return log.metadata
+
+    monkeypatch.setattr(log, "refresh", refresh)
+    stream, view = stream_on(log), View(TailBudget(0))
+    with pytest.raises(NoStart):
+        await recovery.load(stream, IDENTITY, view, await stream.peek())
 
 
 async def test_an_empty_stream_begins_with_nothing() -> None:
