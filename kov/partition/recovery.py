@@ -65,8 +65,8 @@ async def _no_start(stream: Stream, first: int, extent: LogStreamState) -> Excep
     if stream.primary_answered(extent):
         return NoStart(stream, first)
     return Unavailable(
-        f"{stream} was trimmed up to {first - 1}, and only a replica answers "
-        "that may not know of the newest entries"
+        f"{stream}: its primary storage node doesn't answer or is SEALING, and the entries that a backup "
+        f"knows of, from {first} on, are no beginning"
     )
 
 

@@ -183,8 +183,8 @@ async def test_what_a_lagging_backup_says_is_left_is_no_reason_to_give_up() -> N
     with pytest.raises(Unavailable) as caught:
         await recovery.load(stream, IDENTITY, view, await stream.peek())
     assert str(caught.value) == (
-        f"log stream 1 of Varlog topic 1 was trimmed up to {snapshot - 2}, and only a replica answers "
-        "that may not know of the newest entries"
+        "log stream 1 of Varlog topic 1: its primary storage node doesn't answer or is SEALING, and the "
+        f"entries that a backup knows of, from {snapshot - 1} on, are no beginning"
     )
     assert not view.loaded, "it is unchanged"
     written.log.primary_answers = True

@@ -175,7 +175,7 @@ async def test_a_lagging_backup_alone_is_not_believed_that_too_much_was_trimmed(
     log.lag = 3
     log.primary_answers, log.primary_is_sealing = sealing, sealing
     asked = send(late, batch([b"next"]))
-    await until(lambda: "may not know of the newest" in caplog.text)
+    await until(lambda: "its primary storage node doesn't answer" in caplog.text)
     assert late.state is State.OPENING
     log.primary_answers, log.primary_is_sealing = True, False
     assert await offset_of(asked) == 5
