@@ -146,9 +146,15 @@ class Reader:
             return
         # Before "out of range" is said, the tail is read anew: it makes consumers begin somewhere else, and a
         # backup may lag, a writer may have been deposed without knowing.
-        certain = await (self._history.is_complete() if current else self._history.look())
+        look = self._history.is_complete if current else self._history.look
+        certain = await look()
         if offset is None or offset <= self._view.end_offset:
             return
+        if certain:  # that may be the word of one that was the primary once
+            await self._history.stream.refresh()
+            certain = await look()
+            if offset <= self._view.end_offset:
+                return
         if not self._view.fold.position.llsn:
             await self._history.refuse_if_all_was_trimmed()
         if not certain:

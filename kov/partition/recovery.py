@@ -60,8 +60,7 @@ async def load(stream: Stream, partition: PartitionIdentity, view: View, extent:
 
 async def _no_start(stream: Stream, first: int, extent: LogStreamState) -> Exception:
     """The control entry that the trim relied on may be newer than all that a lagging backup has heard of."""
-    if not stream.primary_answered(extent):
-        await stream.refresh()  # it may have moved to one that answered
+    await stream.refresh()  # the primary may have moved
     if stream.primary_answered(extent):
         return NoStart(stream, first)
     return Unavailable(

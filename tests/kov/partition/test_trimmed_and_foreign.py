@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from aiokafka.record.default_records import DefaultRecordBatch
@@ -25,7 +26,8 @@ from kov.partition.recovery import FIRST_WINDOW, GROWTH
 from kov.partition.states import State
 from tests.builders import batch, idempotent
 from tests.kov.partition.asking import code_of, offset_of, send, until, values_of
-from tests.kov.partition.scripted import IDENTITY, ScriptedLog, partition_on
+from tests.kov.partition.scripted import IDENTITY, LOG_STREAM_ID, ScriptedLog, partition_on
+from varlog_client.types import ClusterMetadata
 
 OTHER = PartitionIdentity(cluster_id=1, topic_uuid=IDENTITY.topic_uuid, index=3)
 
@@ -152,6 +154,30 @@ async def test_a_primary_that_is_sealing_is_not_believed_about_the_end(
     assert caught.value.code is ErrorCode.kafka_storage_error, "and not: out of range"
     log.primary_is_sealing = False
     assert len((await late.read(9, max_bytes=100)).records) == 1
+
+
+@pytest.mark.parametrize("knows", [False, True], ids=["a stranger", "it was read before"])
+async def test_a_backup_that_was_the_primary_once_is_not_believed_about_the_end(
+    late: Partition, log: ScriptedLog, monkeypatch: pytest.MonkeyPatch, *, knows: bool
+) -> None:
+    """The reader's view of the cluster is older than the primary's move to a node that is away now."""
+    await written(log, 10)
+    if knows:
+        assert len((await late.read(0, max_bytes=1)).records) == 1
+        await written(log, 10)
+    (known,) = log.metadata.log_streams.values()
+    now = log.metadata
+    log.metadata = replace(now, log_streams={LOG_STREAM_ID: replace(known, replicas=known.replicas[::-1])})
+
+    async def refresh() -> ClusterMetadata:
+        log.metadata = now
+        return now
+
+    monkeypatch.setattr(log, "refresh", refresh)
+    log.lag, log.primary_answers = 4, False
+    with pytest.raises(KafkaError) as caught:
+        await late.read(19 if knows else 9, max_bytes=1)
+    assert caught.value.code is ErrorCode.kafka_storage_error, "and not: out of range"
 
 
 async def test_opening_by_what_a_lagging_backup_says_still_finds_every_batch(
