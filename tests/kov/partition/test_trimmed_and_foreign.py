@@ -165,19 +165,32 @@ async def test_a_backup_that_was_the_primary_once_is_not_believed_about_the_end(
     if knows:
         assert len((await late.read(0, max_bytes=1)).records) == 1
         await written(log, 10)
-    (known,) = log.metadata.log_streams.values()
-    now = log.metadata
-    log.metadata = replace(now, log_streams={LOG_STREAM_ID: replace(known, replicas=known.replicas[::-1])})
-
-    async def refresh() -> ClusterMetadata:
-        log.metadata = now
-        return now
-
-    monkeypatch.setattr(log, "refresh", refresh)
-    log.lag, log.primary_answers = 4, False
+    moved_unseen(log, monkeypatch)
     with pytest.raises(KafkaError) as caught:
         await late.read(19 if knows else 9, max_bytes=1)
     assert caught.value.code is ErrorCode.kafka_storage_error, "and not: out of range"
+
+
+async def test_it_is_believed_about_what_it_holds(
+    late: Partition, log: ScriptedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await written(log, 10)
+    moved_unseen(log, monkeypatch, lag_then=0)
+    assert (await late.read(10, max_bytes=1)).records == ()
+
+
+def moved_unseen(log: ScriptedLog, monkeypatch: pytest.MonkeyPatch, *, lag_then: int = 4) -> None:
+    """The metadata that are known name the backup as the primary, until they are read anew."""
+    (known,) = log.metadata.log_streams.values()
+    now = log.metadata
+    log.metadata = replace(now, log_streams={LOG_STREAM_ID: replace(known, replicas=known.replicas[::-1])})
+    log.lag, log.primary_answers = 4, False
+
+    async def refresh() -> ClusterMetadata:
+        log.metadata, log.lag = now, lag_then
+        return now
+
+    monkeypatch.setattr(log, "refresh", refresh)
 
 
 async def test_opening_by_what_a_lagging_backup_says_still_finds_every_batch(
