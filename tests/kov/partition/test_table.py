@@ -50,10 +50,8 @@ class Cluster:
     def __init__(self, count: int) -> None:
         self.logs = {LogStreamId(n): ScriptedLog() for n in range(1, count + 1)}
         self.sizes: tuple[int, ...] | None = None
-        described = {
-            n: replace(log.metadata.log_streams[LOG_STREAM_ID], log_stream_id=n)
-            for n, log in self.logs.items()
-        }
+        known = self[1].metadata.log_streams[LOG_STREAM_ID]
+        described = {n: replace(known, log_stream_id=n) for n in self.logs}
         self.metadata = ClusterMetadata(version=1, log_streams=described)
 
     def __getitem__(self, number: int) -> ScriptedLog:
